@@ -1,0 +1,183 @@
+//! One route, compiled.
+
+use std::{net::IpAddr, sync::Arc};
+
+use portcullis_observe::metrics::RouteMetrics;
+
+use crate::{AddressSet, Conditions, ServicePlan};
+
+/// The rule that takes traffic to a service.
+#[derive(Debug)]
+pub struct RoutePlan {
+    /// Name for logs, metrics and maps.
+    pub name: Arc<str>,
+    /// How the map and the API describe what it matches, as written: `shop.example.com/api/*`.
+    pub pattern: String,
+    /// Beyond port, host and path.
+    pub conditions: Conditions,
+    /// Who may pass.
+    pub allow: Allow,
+    /// Sources that may not, stronger than `allow`.
+    pub deny: AddressSet,
+    /// What happens to traffic that passes.
+    pub action: Action,
+    /// Change of the path.
+    pub rewrite_path: Option<PathRewrite>,
+    /// The Host that the service sees instead of the client's.
+    pub rewrite_host: Option<Box<[u8]>>,
+    /// Edits of request headers.
+    pub request_headers: HeaderEdits,
+    /// Edits of response headers.
+    pub response_headers: HeaderEdits,
+    /// Counters.
+    pub metrics: Arc<RouteMetrics>,
+}
+
+/// Who may pass. Default deny: what is not allowed here is refused.
+#[derive(Debug)]
+pub enum Allow {
+    /// Everyone, and the file says so.
+    Anyone,
+    /// All that are present must hold.
+    Only {
+        /// Client addresses.
+        from: Option<AddressSet>,
+        /// Names on the proven client certificate; `*` is any certificate.
+        certificates: Box<[Box<str>]>,
+        /// Asks for an identity that this version cannot prove: nobody passes.
+        needs_identity: bool,
+    },
+}
+
+/// Why a route refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// The source is denied, or is not among those allowed.
+    Source,
+    /// No client certificate, or none of the names asked for.
+    Certificate,
+    /// The route asks for an identity and no provider is configured.
+    Identity,
+}
+
+impl Refusal {
+    /// For the log.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Source => "the route does not allow this source",
+            Self::Certificate => "the route asks for a client certificate with another name",
+            Self::Identity => "the route asks for an identity and no provider is configured",
+        }
+    }
+}
+
+/// What a route does.
+#[derive(Debug)]
+pub enum Action {
+    /// Forward to a service.
+    Forward(Arc<ServicePlan>),
+    /// Send the client elsewhere.
+    Redirect(Redirect),
+    /// A fixed answer.
+    Respond(Respond),
+}
+
+/// A redirect, RFC 9110 15.4.
+#[derive(Debug)]
+pub struct Redirect {
+    /// 301, 302, 303, 307 or 308.
+    pub status: u16,
+    /// Target up to and including the authority: `https://example.com`; empty keeps the request's.
+    pub base: Box<str>,
+    /// Path (and query) of the target; `None` keeps the request's.
+    pub path: Option<Box<str>>,
+}
+
+/// A fixed answer.
+#[derive(Debug)]
+pub struct Respond {
+    /// 200 to 599.
+    pub status: u16,
+    /// May be empty.
+    pub body: Box<[u8]>,
+    /// `Content-Type`.
+    pub content_type: Box<str>,
+}
+
+/// Replacement of the matched part of the path.
+#[derive(Debug)]
+pub struct PathRewrite {
+    /// Bytes of the normal path that are replaced; `None`: all of it.
+    pub matched_prefix: Option<usize>,
+    /// What stands there instead, without a trailing slash unless it is `/`.
+    pub replacement: Box<[u8]>,
+}
+
+impl PathRewrite {
+    /// Writes the new path.
+    pub fn apply(&self, path: &[u8], out: &mut Vec<u8>) {
+        let rest = self.matched_prefix.and_then(|matched| path.get(matched..)).unwrap_or_default();
+        let base = if rest.is_empty() { &*self.replacement } else { self.replacement.strip_suffix(b"/").unwrap_or(&self.replacement) };
+        out.extend_from_slice(base);
+        out.extend_from_slice(rest);
+        if base.is_empty() && rest.is_empty() {
+            out.push(b'/');
+        }
+    }
+}
+
+/// Names are lower case.
+#[derive(Debug, Default)]
+pub struct HeaderEdits {
+    /// Replaces every line of that name.
+    pub set: Box<[(Box<[u8]>, Box<[u8]>)]>,
+    /// Adds a line.
+    pub append: Box<[(Box<[u8]>, Box<[u8]>)]>,
+    /// Removes every line of that name.
+    pub remove: Box<[Box<[u8]>]>,
+}
+
+impl HeaderEdits {
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.set.is_empty() && self.append.is_empty() && self.remove.is_empty()
+    }
+
+    /// Whether lines of this name (any case) go away before the new ones are added.
+    pub fn strikes(&self, name: &[u8]) -> bool {
+        self.set.iter().any(|(set, _)| set.eq_ignore_ascii_case(name))
+            || self.remove.iter().any(|removed| removed.eq_ignore_ascii_case(name))
+    }
+}
+
+impl RoutePlan {
+    /// Whether this source with these certificate names may pass.
+    pub fn admits(&self, source: IpAddr, certificate_names: &[String]) -> Result<(), Refusal> {
+        if self.deny.contains(source) {
+            return Err(Refusal::Source);
+        }
+        let Allow::Only { from, certificates, needs_identity } = &self.allow else { return Ok(()) };
+        if from.as_ref().is_some_and(|from| !from.contains(source)) {
+            return Err(Refusal::Source);
+        }
+        if !certificates.is_empty() && !certificates.iter().any(|wanted| names_hold(wanted, certificate_names)) {
+            return Err(Refusal::Certificate);
+        }
+        if *needs_identity { Err(Refusal::Identity) } else { Ok(()) }
+    }
+}
+
+/// `*`: any certificate; `*.suffix`: one or more labels before it; otherwise the whole name, any case.
+fn names_hold(wanted: &str, names: &[String]) -> bool {
+    if wanted == "*" {
+        return !names.is_empty();
+    }
+    names.iter().any(|name| match wanted.strip_prefix('*') {
+        Some(suffix) => {
+            name.len() > suffix.len()
+                && name.is_char_boundary(name.len() - suffix.len())
+                && name[name.len() - suffix.len()..].eq_ignore_ascii_case(suffix)
+        }
+        None => name.eq_ignore_ascii_case(wanted),
+    })
+}
