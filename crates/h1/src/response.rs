@@ -1,0 +1,125 @@
+//! Response heads: RFC 9112 4, 5, 6.
+
+use std::mem::MaybeUninit;
+
+use crate::{
+    Fields, Framing, Known, Limits, ResponseError, Span, Version,
+    fields::tokens,
+    framing::{self, Declared, FramingError},
+};
+
+/// One response head of an endpoint. Kept and refilled; see [`crate::RequestHead`] for the life of its spans.
+#[derive(Debug, Default)]
+pub struct ResponseHead {
+    /// 100 to 599.
+    pub status: u16,
+    /// Reason phrase, may be empty.
+    pub reason: Span,
+    /// Version.
+    pub version: Version,
+    /// Header lines.
+    pub fields: Fields,
+    /// How the body is delimited.
+    pub framing: Framing,
+    /// Whether the endpoint keeps the connection open afterwards.
+    pub keep_alive: bool,
+}
+
+/// What of the request decides how its response is framed (RFC 9112 6.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asked {
+    Head,
+    Other,
+}
+
+impl ResponseHead {
+    /// Parses the whole head `buffer[start..end]`. `method` is that of the request: a response to HEAD
+    /// has no body.
+    pub fn parse(
+        &mut self,
+        buffer: &[u8],
+        start: usize,
+        end: usize,
+        method: &[u8],
+        limits: &Limits,
+    ) -> Result<(), ResponseError> {
+        if end - start > limits.head_bytes {
+            return Err(ResponseError::HeadTooLarge);
+        }
+        let mut storage = [const { MaybeUninit::<httparse::Header<'_>>::uninit() }; Limits::MAX_FIELDS];
+        let allowed = limits.fields.min(Limits::MAX_FIELDS);
+        let mut parsed = httparse::Response::new(&mut []);
+        let status = httparse::ParserConfig::default()
+            .parse_response_with_uninit_headers(&mut parsed, &buffer[start..end], &mut storage[..allowed])
+            .map_err(|error| match error {
+                httparse::Error::TooManyHeaders => ResponseError::TooManyFields,
+                httparse::Error::Version => ResponseError::UnsupportedVersion,
+                _ => ResponseError::Malformed,
+            })?;
+        if status.is_partial() {
+            return Err(ResponseError::Malformed);
+        }
+        let (Some(code), Some(minor)) = (parsed.code, parsed.version) else { return Err(ResponseError::Malformed) };
+        if !(100..=599).contains(&code) {
+            return Err(ResponseError::BadStatus);
+        }
+        self.status = code;
+        self.version = if minor == 0 { Version::Http10 } else { Version::Http11 };
+        self.reason = parsed
+            .reason
+            .filter(|reason| !reason.is_empty())
+            .map_or(Span::default(), |reason| Span::locate(buffer, reason.as_bytes()));
+        self.fields.refill(buffer, parsed.headers);
+        self.read_connection(buffer)?;
+        self.read_framing(buffer, if method == b"HEAD" { Asked::Head } else { Asked::Other })
+    }
+
+    fn read_connection(&mut self, buffer: &[u8]) -> Result<(), ResponseError> {
+        self.keep_alive = self.version == Version::Http11;
+        let (mut closes, mut has_connection) = (false, false);
+        for value in self.fields.values(buffer, Known::Connection) {
+            has_connection = true;
+            for option in tokens(value) {
+                closes |= option.eq_ignore_ascii_case(b"close");
+                self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+            }
+        }
+        self.keep_alive &= !closes;
+        if has_connection {
+            self.fields.strike_nominated(buffer).map_err(|_| ResponseError::Malformed)?;
+        }
+        Ok(())
+    }
+
+    /// RFC 9112 6.3, with every doubt refused.
+    fn read_framing(&mut self, buffer: &[u8], asked: Asked) -> Result<(), ResponseError> {
+        let declared = framing::declared(buffer, &self.fields).map_err(|error| match error {
+            FramingError::ContentLength => ResponseError::BadContentLength,
+            FramingError::LengthAndEncoding => ResponseError::LengthAndEncoding,
+            FramingError::TransferEncoding | FramingError::UnknownCoding => ResponseError::BadTransferEncoding,
+        })?;
+        if declared == Declared::Chunked && self.version == Version::Http10 {
+            return Err(ResponseError::BadTransferEncoding);
+        }
+        if self.status < 200 || self.status == 204 {
+            // Some servers say `Content-Length: 0` here. It is wrong and harmless; it is not passed on.
+            if !matches!(declared, Declared::Nothing | Declared::Length(0)) {
+                return Err(ResponseError::BodyNotAllowed);
+            }
+            self.fields.strike(Known::ContentLength);
+            self.framing = Framing::None;
+        } else if asked == Asked::Head || self.status == 304 {
+            // The fields say what a GET would have had; no body follows.
+            self.framing = Framing::None;
+        } else {
+            self.framing = match declared {
+                Declared::Chunked => Framing::Chunked,
+                Declared::Length(0) => Framing::None,
+                Declared::Length(length) => Framing::Length(length),
+                Declared::Nothing => Framing::UntilClose,
+            };
+        }
+        self.keep_alive &= self.framing != Framing::UntilClose;
+        Ok(())
+    }
+}
