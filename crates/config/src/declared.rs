@@ -245,7 +245,10 @@ pub enum EndpointAddress {
     /// IP literal with port; a bare host has been given the service's single `port`.
     Tcp(SocketAddr),
     /// A DNS name with port, resolved when the plan is made.
-    Name { host: String, port: u16 },
+    Name {
+        host: String,
+        port: u16,
+    },
     Unix(PathBuf),
 }
 
@@ -435,9 +438,16 @@ pub enum Allow {
 pub enum Action {
     Service(String),
     /// `redirect: https://x/y` or `{ to: ..., status: 301 }`; `${path}`-free: the path and query are kept when `to` has no path.
-    Redirect { to: String, status: u16 },
+    Redirect {
+        to: String,
+        status: u16,
+    },
     /// `respond: { status: 200, body: "ok", content-type: text/plain }`
-    Respond { status: u16, body: String, content_type: String },
+    Respond {
+        status: u16,
+        body: String,
+        content_type: String,
+    },
 }
 
 /// `rewrite: { path-prefix: /v2, host: internal.example }`
@@ -531,4 +541,3 @@ pub struct Admin {
     /// Bearer token for admin ports. A TCP admin port needs this or `clients: { certificate: required }`.
     pub token: Option<Spanned<Secret>>,
 }
-
