@@ -1,0 +1,110 @@
+//! What the file says, word for word and with the place of each word.
+//!
+//! Nothing here is resolved: a route names its service by the name that was written, a timeout that was not
+//! written is `None`. Defaults are applied when the plan is made (`portcullis-plan`), so that reports and maps can
+//! tell "said" from "assumed".
+
+mod port;
+mod route;
+mod service;
+mod settings;
+mod word;
+
+use std::{fmt, path::PathBuf};
+
+pub use port::{
+    Accept, CertificateFiles, ClientCertificate, Clients, ListenAddress, PlaintextAccepted, Port, PortLimits, PortLog,
+    PortTimeouts, PortTls, Protocol, ProxyProtocolIn, Role, TlsVersion,
+};
+pub use route::{Action, Allow, HeaderEdits, HostPattern, Matches, PathPattern, Rewrite, Route, ValuePattern};
+pub use service::{
+    Balance, Eject, Endpoint, EndpointAddress, Health, HealthProbe, Percent, ProxyProtocolOut, Retries, Service,
+    ServiceProtocol, ServiceTimeouts, ServiceTls, StatusSpan, Verify,
+};
+pub use settings::{AccessLog, Admin, Defaults, Log, LogFormat, LogLevel, LogTarget, Metrics, ProcessLimits};
+pub use word::Word;
+
+use crate::span::Spanned;
+
+/// The whole file with everything it includes, in the order in which it was written.
+#[derive(Debug, Default)]
+pub struct Declared {
+    /// `ranges:` named spans of port numbers.
+    pub ranges: Vec<Range>,
+    /// `ports:` what Portcullis listens on.
+    pub ports: Vec<Port>,
+    /// `services:` what is reached through it.
+    pub services: Vec<Service>,
+    /// `routes:` which traffic of which port goes to which service.
+    pub routes: Vec<Route>,
+    /// `defaults:` for every port and service that does not say otherwise.
+    pub defaults: Defaults,
+    /// `limits:` of the whole process.
+    pub limits: ProcessLimits,
+    /// `log:` access log and program log.
+    pub log: Log,
+    /// `metrics:` what the metrics ports show.
+    pub metrics: Metrics,
+    /// `admin:` who may use the admin ports.
+    pub admin: Admin,
+    /// `workers:` number of data-plane threads; `None` follows CPU affinity and the cgroup quota.
+    pub workers: Option<Spanned<usize>>,
+    /// Files that were read: the main file first, then includes, and every file a `${file:}` named.
+    pub sources: Vec<PathBuf>,
+    /// What is declared but could not be read; each has a finding of its own.
+    pub unreadable: Unreadable,
+}
+
+/// Names whose declaration could not be read. Checks keep silent about references to them, so that one mistake is
+/// reported once.
+#[derive(Debug, Default)]
+pub struct Unreadable {
+    /// Names of ports.
+    pub ports: Vec<String>,
+    /// Names of services.
+    pub services: Vec<String>,
+    /// Names of ranges.
+    pub ranges: Vec<String>,
+    /// Number of routes.
+    pub routes: usize,
+}
+
+/// `ranges: { app: { ports: 3000-3999 } }`
+#[derive(Debug)]
+pub struct Range {
+    /// Its name.
+    pub name: Spanned<String>,
+    /// The numbers.
+    pub ports: Spanned<PortSpan>,
+}
+
+/// An inclusive span of port numbers, `1 <= first <= last <= 65535`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct PortSpan {
+    /// Lowest number.
+    pub first: u16,
+    /// Highest number, inclusive.
+    pub last: u16,
+}
+
+impl PortSpan {
+    /// A single number.
+    pub fn single(port: u16) -> Self {
+        Self { first: port, last: port }
+    }
+
+    /// Whether `port` is among the numbers.
+    pub fn contains(self, port: u16) -> bool {
+        (self.first..=self.last).contains(&port)
+    }
+}
+
+impl fmt::Display for PortSpan {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.first == self.last {
+            write!(formatter, "{}", self.first)
+        } else {
+            write!(formatter, "{}-{}", self.first, self.last)
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! What the file says about routes: which traffic of which port goes where, and who may pass.
+
+use ipnet::IpNet;
+
+use crate::span::{Span, Spanned};
+
+/// The rule that takes traffic from a port to a service.
+#[derive(Debug)]
+pub struct Route {
+    /// Place of the whole route.
+    pub span: Span,
+    /// `name:`; default `PORT/HOST PATH` as written.
+    pub name: Option<Spanned<String>>,
+    /// `port:` one name or a list.
+    pub ports: Vec<Spanned<String>>,
+    /// Which traffic it takes.
+    pub matches: Matches,
+    /// Missing is an error (invariant 1), except on a redirect.
+    pub allow: Option<Spanned<Allow>>,
+    /// `deny: [cidr]`
+    pub deny: Vec<Spanned<IpNet>>,
+    /// Exactly one of `service`, `redirect`, `respond`; otherwise a finding and `None`.
+    pub action: Option<Spanned<Action>>,
+    /// `rewrite:`
+    pub rewrite: Rewrite,
+    /// `request-headers:`
+    pub request_headers: HeaderEdits,
+    /// `response-headers:`
+    pub response_headers: HeaderEdits,
+}
+
+/// The conditions of a route; all that are given must hold.
+#[derive(Debug, Default)]
+pub struct Matches {
+    /// `sni:` server name of the TLS handshake; on `tls` ports it stands for the host.
+    pub sni: Option<Spanned<HostPattern>>,
+    /// `host:`
+    pub host: Option<Spanned<HostPattern>>,
+    /// `path: /x` (exact) | `path: /x/*` or `prefix: /x` (on segment borders) | `path: ~regex`.
+    pub path: Option<Spanned<PathPattern>>,
+    /// `methods:` any of these, upper case.
+    pub methods: Vec<Spanned<String>>,
+    /// Header name (lower case) to what its value must be.
+    pub headers: Vec<(Spanned<String>, Spanned<ValuePattern>)>,
+    /// Query parameter to what its value must be, compared as sent (not percent-decoded).
+    pub query: Vec<(Spanned<String>, Spanned<ValuePattern>)>,
+    /// `from:` as a condition: other sources fall to other routes.
+    pub from: Vec<Spanned<IpNet>>,
+}
+
+/// Lower-cased, no trailing dot, no port.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum HostPattern {
+    /// This name.
+    Exact(String),
+    /// `*.example.com`, kept as `example.com`: any name with one or more labels before it.
+    Suffix(String),
+    /// Any name, also none.
+    Any,
+}
+
+/// Literal paths are in the normal form in which requests are compared.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum PathPattern {
+    /// This path.
+    Exact(String),
+    /// `/api` matches `/api` and `/api/x`, not `/apix`. `/` matches everything.
+    Prefix(String),
+    /// Anchored at both ends. Valid for the `regex` crate.
+    Regex(String),
+}
+
+/// `{ x-beta: "1" }`, `{ x-beta: present }`, `{ x-beta: ~regex }`
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum ValuePattern {
+    /// Any value, as long as there is one.
+    Present,
+    /// This value.
+    Exact(String),
+    /// Anchored at both ends. Valid for the `regex` crate.
+    Regex(String),
+}
+
+/// Who may pass: `allow: anyone`, or a mapping whose keys must all hold (within one key, any value suffices).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Allow {
+    /// Everyone, and the file says so.
+    Anyone,
+    /// Who meets all that is given.
+    Only {
+        /// Source addresses.
+        from: Vec<Spanned<IpNet>>,
+        /// Names on the client certificate (subject CN, DNS or URI SAN), `*.` wildcards allowed; `any` is `["*"]`.
+        certificates: Vec<Spanned<String>>,
+        /// Need an identity provider: parsed and kept; until one is configured nobody passes (a warning says so).
+        users: Vec<Spanned<String>>,
+        /// See `users`.
+        groups: Vec<Spanned<String>>,
+        /// See `users`.
+        workloads: Vec<Spanned<String>>,
+    },
+}
+
+/// What a route does.
+#[derive(Debug, Clone)]
+pub enum Action {
+    /// Forward to this service.
+    Service(String),
+    /// `redirect: https://x/y` or `{ to: ..., status: 301 }`;
+    /// path and query of the request are kept when `to` has no path.
+    Redirect {
+        /// Absolute URL, or an absolute path on the same host.
+        to: String,
+        /// 301, 302, 303, 307 or 308 of a redirect; 200 to 599 of an answer.
+        status: u16,
+    },
+    /// `respond: { status: 200, body: "ok", content-type: text/plain }`
+    Respond {
+        /// 301, 302, 303, 307 or 308 of a redirect; 200 to 599 of an answer.
+        status: u16,
+        /// May be empty.
+        body: String,
+        /// `Content-Type`
+        content_type: String,
+    },
+}
+
+/// `rewrite: { path-prefix: /v2, host: internal.example }`
+#[derive(Debug, Default, Clone)]
+pub struct Rewrite {
+    /// Replaces the matched prefix (or the whole path of an exact match).
+    pub path: Option<Spanned<String>>,
+    /// The Host that the service sees.
+    pub host: Option<Spanned<String>>,
+}
+
+/// `request-headers: { set: {..}, append: {..}, remove: [..] }`; names valid per RFC 9110 5.1, lower case.
+#[derive(Debug, Default, Clone)]
+pub struct HeaderEdits {
+    /// Replaces every line of that name.
+    pub set: Vec<(Spanned<String>, Spanned<String>)>,
+    /// Adds a line.
+    pub append: Vec<(Spanned<String>, Spanned<String>)>,
+    /// Removes every line of that name.
+    pub remove: Vec<Spanned<String>>,
+}

@@ -1,0 +1,81 @@
+//! Closed sets of words, each with the text that the file uses.
+
+use super::{
+    Balance, ClientCertificate, LogFormat, LogLevel, PortLog, Protocol, ProxyProtocolOut, Role, ServiceProtocol,
+    TlsVersion,
+};
+
+/// A value that is one word out of a closed set.
+pub trait Word: Copy + PartialEq + 'static {
+    /// What the word is, with its article: "a role".
+    const WHAT: &'static str;
+    /// Every word and its meaning, in the order in which help lists them.
+    const WORDS: &'static [(&'static str, Self)];
+
+    /// The word as the file writes it.
+    fn word(self) -> &'static str {
+        Self::WORDS.iter().find(|(_, value)| *value == self).map_or("", |(word, _)| word)
+    }
+}
+
+impl Word for Role {
+    const WHAT: &'static str = "a role";
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("public", Self::Public), ("internal", Self::Internal), ("admin", Self::Admin), ("metrics", Self::Metrics)];
+}
+
+impl Word for Protocol {
+    const WHAT: &'static str = "a protocol that ports speak";
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("tcp", Self::Tcp), ("tls", Self::Tls), ("http", Self::Http), ("https", Self::Https)];
+}
+
+impl Word for TlsVersion {
+    const WHAT: &'static str = "a TLS version";
+    const WORDS: &'static [(&'static str, Self)] = &[("1.2", Self::Tls12), ("1.3", Self::Tls13)];
+}
+
+impl Word for ClientCertificate {
+    const WHAT: &'static str = "a policy for client certificates";
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("none", Self::None), ("optional", Self::Optional), ("required", Self::Required)];
+}
+
+impl Word for PortLog {
+    const WHAT: &'static str = "a log policy";
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("on", Self::On), ("off", Self::Off), ("required", Self::Required)];
+}
+
+impl Word for ServiceProtocol {
+    const WHAT: &'static str = "a protocol that services speak";
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("http", Self::Http), ("tcp", Self::Tcp), ("postgres", Self::Postgres), ("redis", Self::Redis)];
+}
+
+impl Word for Balance {
+    const WHAT: &'static str = "a balancing policy";
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("round-robin", Self::RoundRobin), ("least-requests", Self::LeastRequests)];
+}
+
+impl Word for ProxyProtocolOut {
+    const WHAT: &'static str = "a version of the PROXY protocol";
+    const WORDS: &'static [(&'static str, Self)] = &[("v1", Self::V1), ("v2", Self::V2)];
+}
+
+impl Word for LogFormat {
+    const WHAT: &'static str = "a log format";
+    const WORDS: &'static [(&'static str, Self)] = &[("json", Self::Json), ("text", Self::Text)];
+}
+
+impl Word for LogLevel {
+    const WHAT: &'static str = "a log level";
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("error", Self::Error),
+        ("warn", Self::Warn),
+        ("info", Self::Info),
+        ("debug", Self::Debug),
+        ("trace", Self::Trace),
+    ];
+}
