@@ -10,6 +10,7 @@
 pub mod declared;
 pub mod defaults;
 pub mod finding;
+pub mod path;
 pub mod rule;
 pub mod secret;
 pub mod sources;
