@@ -1,0 +1,84 @@
+//! The side of a worker: format, buffer, hand over.
+
+use std::sync::Arc;
+
+use super::{
+    Format,
+    queue::{Batch, Kept, Shared},
+};
+use crate::record::{AccessRecord, TimestampCache};
+
+/// A batch is handed over once it is this long: long enough that a lock for each does not show, short enough to stay
+/// in the first-level caches.
+const BATCH_BYTES: usize = 32 * 1024;
+
+/// Writes records for one worker. Dropping it flushes it.
+#[derive(Debug)]
+pub struct LogWriter {
+    shared: Arc<Shared>,
+    clock: TimestampCache,
+    ordinary: Batch,
+    required: Batch,
+}
+
+impl LogWriter {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        let batch = |kept| Batch::new(kept, Vec::with_capacity(BATCH_BYTES * 5 / 4));
+        Self {
+            shared,
+            clock: TimestampCache::new(),
+            ordinary: batch(Kept::WhileThereIsRoom),
+            required: batch(Kept::Always),
+        }
+    }
+
+    /// Records. Dropped, and counted, where the sink does not keep up.
+    pub fn write(&mut self, record: &AccessRecord<'_>) {
+        if self.shared.is_off() {
+            return;
+        }
+        append(record, self.shared.format(), &mut self.ordinary, &mut self.clock);
+        if self.ordinary.bytes.len() >= BATCH_BYTES {
+            self.shared.hand_over(&mut self.ordinary);
+        }
+    }
+
+    /// Records for a port with `log: required`: never dropped while the process lives. Such ports ask the gate before
+    /// they take traffic; what was already under way is kept past the bound, so the excess is at most one record for
+    /// each request in flight.
+    pub fn write_required(&mut self, record: &AccessRecord<'_>) {
+        append(record, self.shared.format(), &mut self.required, &mut self.clock);
+        if self.required.bytes.len() >= BATCH_BYTES {
+            self.shared.hand_over(&mut self.required);
+        }
+    }
+
+    /// Whether ports with `log: required` may take traffic; see [`super::AccessGate`].
+    pub fn can_accept(&self) -> bool {
+        self.shared.gate.is_open()
+    }
+
+    /// Hands over whatever is buffered. The worker's tick calls this about every 100 ms: no record is older than that
+    /// when it reaches the writer thread.
+    pub fn flush(&mut self) {
+        for batch in [&mut self.ordinary, &mut self.required] {
+            if !batch.bytes.is_empty() {
+                self.shared.hand_over(batch);
+            }
+        }
+    }
+}
+
+impl Drop for LogWriter {
+    fn drop(&mut self) {
+        self.flush();
+    }
+}
+
+fn append(record: &AccessRecord<'_>, format: Format, batch: &mut Batch, clock: &mut TimestampCache) {
+    match format {
+        Format::Json => record.append_json(&mut batch.bytes, clock),
+        Format::Text => record.append_text(&mut batch.bytes, clock),
+    }
+    batch.records += 1;
+}
