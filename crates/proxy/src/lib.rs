@@ -1,1 +1,34 @@
-//! TODO
+//! The data plane: from accept to log, on one thread for each core.
+//!
+//! Owns: connections and everything that happens on them. [`flow`] is the map: it reads top to bottom in the order in
+//! which things happen, and each step is one call into the module that owns it.
+//!
+//! Must not know: configuration files, the admin API, where plans come from. It runs the [`portcullis_plan::Plan`]
+//! that it is given, and takes a new one between two requests.
+//!
+//! Invariants: a connection lives and dies on one worker; no lock and no shared counter on the way of a request; every
+//! buffer is bounded; a message with two readings is never forwarded.
+
+mod admission;
+mod answer;
+mod arrive;
+mod attempt;
+mod body;
+mod buffer;
+pub mod clock;
+mod connect;
+mod data_plane;
+mod deadline;
+mod downstream;
+mod exchange;
+mod flow;
+mod forward;
+mod io;
+mod pool;
+mod session;
+mod transform;
+mod upstream;
+mod visit;
+mod worker;
+
+pub use data_plane::{Change, DataPlane, PortSockets, Start};

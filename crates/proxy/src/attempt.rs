@@ -1,0 +1,524 @@
+//! One attempt at one endpoint: send the request, read the response head, relay both bodies.
+//!
+//! The request's body and the response flow at the same time: an endpoint may answer while the client still sends.
+
+use std::{
+    cell::Cell,
+    io,
+    pin::{Pin, pin},
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use portcullis_h1::{Framing, Limits, ResponseError, Version};
+use portcullis_observe::{RequestId, Termination};
+use portcullis_plan::{EndpointPlan, PortPlan, RoutePlan, ServicePlan};
+
+use crate::{
+    body::{RelayError, Sink, Source, relay},
+    clock,
+    downstream::Http1 as Client,
+    exchange::{Next, is_idempotent},
+    forward::Lease,
+    io::Io,
+    session::Session,
+    transform::{self, ClientFraming, RequestParts},
+    upstream::{HeadError, Http1 as Endpoint, Reader, Upstream},
+    visit::{Ended, Visit},
+};
+
+/// What an attempt is made with.
+#[derive(Debug)]
+pub(crate) struct Attempt<'a> {
+    pub(crate) visit: &'a Visit,
+    pub(crate) port: &'a PortPlan,
+    pub(crate) route: &'a RoutePlan,
+    pub(crate) service: &'a ServicePlan,
+    pub(crate) endpoint: &'a EndpointPlan,
+    pub(crate) request_id: RequestId,
+    /// Path in normal form.
+    pub(crate) path: &'a [u8],
+}
+
+/// A response was begun.
+#[derive(Debug)]
+pub(crate) struct Served {
+    pub(crate) status: u16,
+    pub(crate) ended: Ended,
+    pub(crate) next: Next,
+    /// Body bytes from the client.
+    pub(crate) bytes_received: u64,
+    pub(crate) bytes_sent: u64,
+    pub(crate) response: Option<Duration>,
+    pub(crate) body: Option<Duration>,
+}
+
+/// No response was begun.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) ended: Ended,
+    /// The same request may be sent again, as far as this attempt goes.
+    pub(crate) is_safe_to_repeat: bool,
+    pub(crate) is_endpoints_fault: bool,
+    /// What to answer; `None`: the client is gone or can not be answered.
+    pub(crate) status: Option<u16>,
+    pub(crate) told: &'static str,
+    /// Bytes that the client was sent (interim responses).
+    pub(crate) sent: u64,
+}
+
+/// How an attempt with both directions ended.
+#[derive(Debug)]
+enum BothWays {
+    Answered(Served, Reuse),
+    /// The endpoint switched protocols; the head for the client is written but not sent.
+    Upgraded { sent: u64, response: Duration },
+}
+
+/// Whether the upstream connection can serve again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reuse {
+    Never,
+    /// If nothing is left over on it.
+    IfClean,
+}
+
+impl Reuse {
+    fn when(is_reusable: bool) -> Self {
+        if is_reusable { Self::IfClean } else { Self::Never }
+    }
+}
+
+/// How long a client that expects 100-continue waits for an endpoint that does not say it.
+const CONTINUE_TIME: Duration = Duration::from_secs(1);
+
+/// How far the upload has come.
+#[derive(Debug, Default)]
+struct Upload {
+    /// Sent whole, or given up because the endpoint takes no more.
+    is_over: Cell<bool>,
+    /// Every byte of it was sent.
+    is_complete: Cell<bool>,
+    passed: Cell<u64>,
+    /// The body may flow: 100 was seen, or nobody waits for it.
+    may_flow: Cell<bool>,
+    /// We or the endpoint have said 100 to the client.
+    was_invited: Cell<bool>,
+}
+
+impl Attempt<'_> {
+    /// Makes the attempt. The upstream connection goes back to its pool if it can be used again.
+    pub(crate) async fn run(&self, client: &mut Client, lease: Lease) -> Result<Served, Failure> {
+        let Upstream::Http1(mut upstream) = lease.upstream;
+        upstream.prepare(&self.visit.worker.buffers);
+        self.write_head(client, &mut upstream);
+        let has_body = client.head.framing != Framing::None;
+        let result = if has_body || client.head.upgrade.is_some() {
+            match self.run_both_ways(client, &mut upstream).await {
+                Ok(BothWays::Answered(served, reuse)) => Ok((served, reuse)),
+                Ok(BothWays::Upgraded { sent, response }) => {
+                    Ok((self.tunnel(client, &mut upstream, sent, response).await, Reuse::Never))
+                }
+                Err(failure) => Err(failure),
+            }
+        } else {
+            self.run_without_body(client, &mut upstream).await
+        };
+        let worker = &self.visit.worker;
+        let is_reusable = matches!(&result, Ok((_, Reuse::IfClean))) && upstream.is_clean();
+        worker.buffers.give(std::mem::take(&mut upstream.input));
+        if is_reusable {
+            let keep_alive_ms = clock::millis(self.service.timeouts.keep_alive);
+            let now_ms = worker.deadlines.now_ms();
+            worker.pools.give(Upstream::Http1(upstream), now_ms, keep_alive_ms, self.service.idle_connections);
+        }
+        result.map(|(served, _)| served)
+    }
+
+    fn write_head(&self, client: &Client, upstream: &mut Endpoint) {
+        let parts = RequestParts {
+            head: &client.head,
+            text: client.text(),
+            path: self.path,
+            route: self.route,
+            connection_lines: &self.visit.connection_lines,
+            fallback_host: &self.endpoint.authority,
+            request_id: self.request_id,
+            keep_alive: self.service.proxy_protocol.is_none() && self.service.idle_connections > 0,
+        };
+        transform::write_request(&parts, &mut upstream.out);
+    }
+
+    /// The usual case: one write, one read, and no second direction to watch.
+    async fn run_without_body(&self, client: &mut Client, upstream: &mut Endpoint) -> Result<(Served, Reuse), Failure> {
+        let sent_at = Instant::now();
+        let method_is_head = client.head.method.of(client.text()) == b"HEAD";
+        let repeatable = is_idempotent(client.head.method.of(client.text()));
+        upstream.deadline.set(self.service.timeouts.response);
+        let written = upstream.io.write_all(&upstream.out, &upstream.deadline).await;
+        upstream.out.clear();
+        written.map_err(|error| failure(HeadError::Io(error), repeatable))?;
+        let (version, accepts_interim) = (client.head.version, client.head.version == Version::Http11);
+        let upload = Upload::default();
+        upload.is_over.set(true);
+        upload.is_complete.set(true);
+        let (_, writer) = client.split();
+        let (_, mut reader) = upstream.split();
+        let mut sent = 0;
+        self.final_head(&mut reader, writer.io, method_is_head, accepts_interim, &upload, &mut sent)
+            .await
+            .map_err(|error| Failure { sent, ..failure(error, repeatable && sent == 0) })?;
+        if reader.head.status == 101 {
+            return Err(failure(HeadError::Refused(ResponseError::UnexpectedUpgrade), false));
+        }
+        let response = sent_at.elapsed();
+        let status = reader.head.status;
+        let framing = client_framing(reader.head.framing, version);
+        let keep_alive = client.head.keep_alive && !self.visit.is_last && framing != ClientFraming::UntilClose;
+        client.out.clear();
+        transform::write_response(
+            reader.head,
+            reader.text(),
+            version,
+            framing,
+            keep_alive,
+            &self.route.response_headers,
+            &mut client.out,
+        );
+        let is_reusable = reader.head.keep_alive;
+        let idle = self.service.timeouts.idle;
+        let (_, writer) = client.split();
+        let deadline = reader.deadline;
+        let mut sink = writer.into_sink(deadline, idle, self.port.limits.minimum_rate, framing == ClientFraming::Chunked);
+        let mut source = reader.into_body(idle);
+        let body_began = Instant::now();
+        let relayed = relay(&mut source, &mut sink).await;
+        let bytes_sent = sink.sent() + sent;
+        let ended = relayed.map_or_else(response_end, |()| Termination::Completed.into());
+        let is_whole = ended.termination == Termination::Completed;
+        let next = if is_whole && keep_alive { Next::Request } else { Next::Close };
+        let body = Some(body_began.elapsed());
+        let served = Served { status, ended, next, bytes_received: 0, bytes_sent, response: Some(response), body };
+        Ok((served, Reuse::when(is_whole && is_reusable)))
+    }
+
+    /// With a body, or with the wish for an upgrade.
+    async fn run_both_ways(&self, client: &mut Client, upstream: &mut Endpoint) -> Result<BothWays, Failure> {
+        let sent_at = Instant::now();
+        let method_is_head = client.head.method.of(client.text()) == b"HEAD";
+        let repeatable = is_idempotent(client.head.method.of(client.text())) && client.head.framing == Framing::None;
+        let (version, framing, keep_alive) = (client.head.version, client.head.framing, client.head.keep_alive);
+        let wants_upgrade = client.head.upgrade.is_some();
+        let idle = self.service.timeouts.idle;
+        let upload = Upload::default();
+        upload.may_flow.set(!client.head.expects_continue);
+
+        let (body_reader, client_writer) = client.split();
+        let client_deadline = body_reader.deadline;
+        let client_io = client_writer.io;
+        let mut source = body_reader.into_source(idle, &self.port.limits);
+        let (upstream_writer, mut reader) = upstream.split();
+        let mut upstream_sink = upstream_writer.body(client_deadline, idle, framing == Framing::Chunked);
+        let mut sending = pin!(send(&mut source, &mut upstream_sink, &upload, client_io, client_deadline));
+        let mut upload_error = None;
+        let mut sent = 0;
+
+        // First the response head, while the body flows.
+        let headed = {
+            reader.deadline.clear();
+            let deadline = reader.deadline;
+            let response_time = self.service.timeouts.response;
+            let mut heading =
+                pin!(self.final_head(&mut reader, client_io, method_is_head, version == Version::Http11, &upload, &mut sent));
+            std::future::poll_fn(|context| {
+                if let Poll::Ready(result) = heading.as_mut().poll(context) {
+                    return Poll::Ready(Some(result));
+                }
+                if poll_upload(sending.as_mut(), &upload, &mut upload_error, context) {
+                    deadline.set(response_time);
+                    if upload_error.as_ref().is_some_and(is_clients_fault) {
+                        return Poll::Ready(None);
+                    }
+                    // The head may be there already, and its deadline must be waited for.
+                    return heading.as_mut().poll(context).map(Some);
+                }
+                Poll::Pending
+            })
+            .await
+        };
+        match headed {
+            Some(Ok(())) => {}
+            Some(Err(error)) => {
+                let is_safe = repeatable && sent == 0;
+                return Err(Failure { sent, ..failure(error, is_safe) });
+            }
+            None => return Err(Failure { sent, ..upload_failure(upload_error) }),
+        }
+        let response = sent_at.elapsed();
+        let status = reader.head.status;
+        if status == 101 {
+            if !wants_upgrade {
+                return Err(Failure { sent, ..failure(HeadError::Refused(ResponseError::UnexpectedUpgrade), false) });
+            }
+            transform::write_interim(reader.head, reader.text(), client_writer.out);
+            return Ok(BothWays::Upgraded { sent, response });
+        }
+
+        // Then its body, while the rest of the request flows.
+        let client_framing = client_framing(reader.head.framing, version);
+        let keep_alive = keep_alive
+            && !self.visit.is_last
+            && client_framing != ClientFraming::UntilClose
+            && upload.is_complete.get();
+        client_writer.out.clear();
+        transform::write_response(
+            reader.head,
+            reader.text(),
+            version,
+            client_framing,
+            keep_alive,
+            &self.route.response_headers,
+            client_writer.out,
+        );
+        let is_reusable = reader.head.keep_alive;
+        let deadline = reader.deadline;
+        let is_chunked = client_framing == ClientFraming::Chunked;
+        let mut sink = client_writer.into_sink(deadline, idle, self.port.limits.minimum_rate, is_chunked);
+        let mut response_body = reader.into_body(idle);
+        let body_began = Instant::now();
+        let relayed = {
+            let mut relaying = pin!(relay(&mut response_body, &mut sink));
+            std::future::poll_fn(|context| {
+                poll_upload(sending.as_mut(), &upload, &mut upload_error, context);
+                relaying.as_mut().poll(context)
+            })
+            .await
+        };
+        let ended = relayed.map_or_else(response_end, |()| Termination::Completed.into());
+        let is_whole = ended.termination == Termination::Completed && upload.is_complete.get();
+        let served = Served {
+            status,
+            next: if is_whole && keep_alive { Next::Request } else { Next::Close },
+            ended,
+            bytes_received: upload.passed.get(),
+            bytes_sent: sink.sent() + sent,
+            response: Some(response),
+            body: Some(body_began.elapsed()),
+        };
+        Ok(BothWays::Answered(served, Reuse::when(is_whole && is_reusable)))
+    }
+
+    /// Reads heads until one is final (101 counts as such); interim ones are passed on to clients that know them.
+    async fn final_head(
+        &self,
+        reader: &mut Reader<'_>,
+        client: &Io,
+        method_is_head: bool,
+        accepts_interim: bool,
+        upload: &Upload,
+        sent: &mut u64,
+    ) -> Result<(), HeadError> {
+        // An endpoint that sends interim heads for ever is as bad as one that sends none.
+        const MOST: usize = 32;
+        for _ in 0..MOST {
+            reader.read_head(method_is_head, &Limits { head_bytes: 64 * 1024, fields: 256, target_bytes: 0 }).await?;
+            let status = reader.head.status;
+            if status == 101 || status >= 200 {
+                return Ok(());
+            }
+            let is_continue = status == 100;
+            let was_invited = is_continue && upload.was_invited.replace(true);
+            if accepts_interim && !was_invited && (!is_continue || !upload.may_flow.get()) {
+                let mut out = Vec::with_capacity(256);
+                transform::write_interim(reader.head, reader.text(), &mut out);
+                client.write_all(&out, reader.deadline).await.map_err(HeadError::Io)?;
+                *sent += out.len() as u64;
+            }
+            if is_continue {
+                upload.may_flow.set(true);
+            }
+            reader.skip_head();
+        }
+        Err(HeadError::Refused(ResponseError::Malformed))
+    }
+
+    /// After 101: what either side sent ahead goes first, then everything both ways.
+    async fn tunnel(&self, client: &mut Client, upstream: &mut Endpoint, sent: u64, response: Duration) -> Served {
+        let began = Instant::now();
+        let timeouts = &self.service.timeouts;
+        upstream.deadline.set(timeouts.idle);
+        client.out.extend_from_slice(upstream.input.filled());
+        let head_sent = client.out.len() as u64;
+        let ahead = client.input.filled().to_vec();
+        let opened = async {
+            client.io.write_all(&client.out, &upstream.deadline).await?;
+            upstream.io.write_all(&ahead, &upstream.deadline).await
+        };
+        let opened: io::Result<()> = opened.await;
+        let session = Session {
+            client: &client.io,
+            endpoint: &upstream.io,
+            buffers: &self.visit.worker.buffers,
+            client_deadline: &client.deadline,
+            endpoint_deadline: &upstream.deadline,
+            idle: timeouts.session_idle,
+            half_close: timeouts.half_close,
+        };
+        let (from_client, from_endpoint, ended) = match opened {
+            Ok(()) => {
+                let passed = session.relay().await;
+                let is_regular = passed.termination == Termination::Completed;
+                let termination = if is_regular { Termination::Upgraded } else { passed.termination };
+                (passed.from_client, passed.from_endpoint, Ended { termination, detail: passed.detail })
+            }
+            Err(error) => (0, 0, Ended::because(Termination::ClientReset, error.to_string())),
+        };
+        let used = client.input.filled().len();
+        client.input.consume(used);
+        client.out.clear();
+        Served {
+            status: 101,
+            ended,
+            next: Next::Close,
+            bytes_received: from_client + ahead.len() as u64,
+            bytes_sent: sent + head_sent + from_endpoint,
+            response: Some(response),
+            body: Some(began.elapsed()),
+        }
+    }
+}
+
+/// Sends the head that waits in the sink, and the body as soon as it may flow.
+async fn send(
+    source: &mut Source<'_>,
+    sink: &mut Sink<'_>,
+    upload: &Upload,
+    client: &Io,
+    deadline: &crate::deadline::Deadline,
+) -> Result<(), RelayError> {
+    if !upload.may_flow.get() {
+        sink.flush().await?;
+        if !source.has_bytes() {
+            await_invitation(upload, client, deadline).await?;
+        }
+        upload.may_flow.set(true);
+    }
+    let result = relay(source, sink).await;
+    upload.passed.set(source.passed());
+    result
+}
+
+/// Waits for the endpoint's 100 (RFC 9110 10.1.1). One that does not know the expectation never says it; the client
+/// must not wait for ever, so after a while it is said in its stead.
+async fn await_invitation(upload: &Upload, client: &Io, deadline: &crate::deadline::Deadline) -> Result<(), RelayError> {
+    deadline.set(CONTINUE_TIME);
+    // Polled after the response in the same task, so that no waker is needed for `may_flow`.
+    let invited = std::future::poll_fn(|context: &mut Context<'_>| {
+        if upload.may_flow.get() { Poll::Ready(true) } else { deadline.poll_passed(context).map(|_| false) }
+    });
+    if !invited.await && !upload.was_invited.replace(true) {
+        deadline.set(CONTINUE_TIME);
+        client.write_all(b"HTTP/1.1 100 Continue\r\n\r\n", deadline).await.map_err(RelayError::Read)?;
+    }
+    Ok(())
+}
+
+/// Drives the upload; true in the moment in which it ends.
+fn poll_upload(
+    sending: Pin<&mut impl Future<Output = Result<(), RelayError>>>,
+    upload: &Upload,
+    error: &mut Option<RelayError>,
+    context: &mut Context<'_>,
+) -> bool {
+    if upload.is_over.get() {
+        return false;
+    }
+    let Poll::Ready(result) = sending.poll(context) else { return false };
+    upload.is_over.set(true);
+    upload.is_complete.set(result.is_ok());
+    *error = result.err();
+    true
+}
+
+fn client_framing(framing: Framing, client: Version) -> ClientFraming {
+    match (framing, client) {
+        (Framing::None | Framing::Length(_), _) => ClientFraming::AsSaid,
+        (Framing::Chunked | Framing::UntilClose, Version::Http11) => ClientFraming::Chunked,
+        (Framing::Chunked | Framing::UntilClose, Version::Http10) => ClientFraming::UntilClose,
+    }
+}
+
+fn is_clients_fault(error: &RelayError) -> bool {
+    !matches!(error, RelayError::Write(_) | RelayError::SinkTooSlow)
+}
+
+/// The endpoint gave no acceptable head.
+fn failure(error: HeadError, repeatable: bool) -> Failure {
+    let (termination, detail, status, told) = match error {
+        HeadError::Closed => {
+            let detail = "the endpoint closed the connection before it answered".to_owned();
+            (Termination::EndpointClosed, detail, 502, "the service closed the connection")
+        }
+        HeadError::Io(error) if error.kind() == io::ErrorKind::TimedOut => {
+            let detail = "the endpoint did not answer in time".to_owned();
+            (Termination::ResponseTimeout, detail, 504, "the service did not answer in time")
+        }
+        HeadError::Io(error) => {
+            (Termination::EndpointReset, error.to_string(), 502, "the service closed the connection")
+        }
+        HeadError::Refused(error) => {
+            (Termination::ResponseInvalid, error.to_string(), 502, "the service's answer can not be understood")
+        }
+    };
+    let is_safe_to_repeat = repeatable && matches!(termination, Termination::EndpointClosed | Termination::EndpointReset);
+    Failure {
+        ended: Ended::because(termination, detail),
+        is_safe_to_repeat,
+        is_endpoints_fault: true,
+        status: Some(status),
+        told,
+        sent: 0,
+    }
+}
+
+/// The client's body could not be read.
+fn upload_failure(error: Option<RelayError>) -> Failure {
+    let (termination, detail, status, told) = match error {
+        Some(RelayError::Coding(error)) => {
+            (Termination::BadRequest, error.as_str().to_owned(), Some(400), "the request body is malformed")
+        }
+        Some(RelayError::TooLarge) => {
+            (Termination::RequestTooLarge, "request body too large".to_owned(), Some(413), "the request body is too large")
+        }
+        Some(RelayError::SourceTooSlow) => {
+            (Termination::ClientTooSlow, "the body came too slowly".to_owned(), Some(408), "the body came too slowly")
+        }
+        Some(RelayError::Read(error)) if error.kind() == io::ErrorKind::TimedOut => {
+            (Termination::ClientTooSlow, "no more body came".to_owned(), Some(408), "the body came too slowly")
+        }
+        Some(RelayError::Read(error)) => (Termination::ClientReset, error.to_string(), None, ""),
+        _ => (Termination::ClientClosed, "the client closed within its request".to_owned(), None, ""),
+    };
+    Failure {
+        ended: Ended::because(termination, detail),
+        is_safe_to_repeat: false,
+        is_endpoints_fault: false,
+        status,
+        told,
+        sent: 0,
+    }
+}
+
+/// Why a response that had begun was not completed.
+fn response_end(error: RelayError) -> Ended {
+    match error {
+        RelayError::Truncated => Ended::because(Termination::ResponseTruncated, "the endpoint closed within its answer"),
+        RelayError::Coding(error) => Ended::because(Termination::ResponseInvalid, error.as_str()),
+        RelayError::TooLarge | RelayError::SourceTooSlow => Termination::ResponseTruncated.into(),
+        RelayError::Read(error) if error.kind() == io::ErrorKind::TimedOut => Termination::IdleTimeout.into(),
+        RelayError::Read(error) => Ended::because(Termination::EndpointReset, error.to_string()),
+        RelayError::SinkTooSlow => Termination::ClientTooSlow.into(),
+        RelayError::Write(error) if error.kind() == io::ErrorKind::TimedOut => Termination::ClientTooSlow.into(),
+        RelayError::Write(error) => Ended::because(Termination::ClientClosed, error.to_string()),
+    }
+}

@@ -1,0 +1,108 @@
+//! Opening connections to endpoints.
+
+use std::{io, net::SocketAddr, rc::Rc};
+
+use portcullis_balance::Address;
+use portcullis_config::declared::ProxyProtocolOut;
+use portcullis_observe::Termination;
+use portcullis_plan::{EndpointPlan, ServicePlan};
+use portcullis_preface::proxy_protocol;
+use tokio::net::{TcpStream, UnixStream};
+
+use crate::{
+    deadline::Deadline,
+    io::{Io, Stream},
+    worker::Worker,
+};
+
+/// Why there is no connection to an endpoint.
+#[derive(Debug)]
+pub(crate) struct ConnectError {
+    pub(crate) termination: Termination,
+    pub(crate) detail: String,
+}
+
+/// Who is behind a connection, for the PROXY header.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OnBehalfOf {
+    pub(crate) source: SocketAddr,
+    pub(crate) destination: SocketAddr,
+}
+
+/// Opens a connection to `endpoint`: connect, PROXY header, TLS, all within the connect timeout.
+pub(crate) async fn connect(
+    worker: &Rc<Worker>,
+    service: &ServicePlan,
+    endpoint: &EndpointPlan,
+    control: &[SocketAddr],
+    client: OnBehalfOf,
+    deadline: &Deadline,
+) -> Result<Io, ConnectError> {
+    deadline.set(service.timeouts.connect);
+    let result = open(service, endpoint, control, client, deadline).await;
+    deadline.clear();
+    let counters = endpoint.metrics.shard(worker.index);
+    match &result {
+        Ok(_) => counters.connects.add(1),
+        Err(_) => counters.connect_failures.add(1),
+    }
+    result
+}
+
+async fn open(
+    service: &ServicePlan,
+    endpoint: &EndpointPlan,
+    control: &[SocketAddr],
+    client: OnBehalfOf,
+    deadline: &Deadline,
+) -> Result<Io, ConnectError> {
+    let failed = |error: io::Error| ConnectError {
+        termination: match error.kind() {
+            io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => Termination::ConnectRefused,
+            io::ErrorKind::TimedOut => Termination::ConnectTimeout,
+            _ => Termination::ConnectFailed,
+        },
+        detail: match error.kind() {
+            io::ErrorKind::ConnectionRefused => format!("nobody listens on {}", endpoint.label),
+            io::ErrorKind::TimedOut => format!("{} did not accept within {:?}", endpoint.label, service.timeouts.connect),
+            _ => format!("connecting to {} failed: {error}", endpoint.label),
+        },
+    };
+    let stream = match endpoint.state.address() {
+        // Checked when loading; a name may since lead elsewhere, and this is the last place to notice.
+        Address::Tcp(address) if control.contains(address) => {
+            let detail = format!("{address} is an admin or metrics port of this process");
+            return Err(ConnectError { termination: Termination::OwnControlPort, detail });
+        }
+        Address::Tcp(address) => {
+            let stream = deadline.race(TcpStream::connect(*address)).await.map_err(failed)?;
+            // Small writes are whole messages here; waiting for more would only add latency.
+            stream.set_nodelay(true).map_err(failed)?;
+            Stream::Tcp(stream)
+        }
+        Address::Unix(path) => Stream::Unix(deadline.race(UnixStream::connect(path)).await.map_err(failed)?),
+    };
+    let io = Io::from(stream);
+    if let Some(version) = service.proxy_protocol {
+        let mut header = Vec::with_capacity(108);
+        match version {
+            ProxyProtocolOut::V1 => proxy_protocol::write_v1(client.source, client.destination, &mut header),
+            ProxyProtocolOut::V2 => proxy_protocol::write_v2(client.source, client.destination, &mut header),
+        }
+        io.write_all(&header, deadline).await.map_err(failed)?;
+    }
+    let Some(tls) = &endpoint.tls else { return Ok(io) };
+    let Stream::Tcp(stream) = io.into_stream() else {
+        return Err(failed(io::Error::other("TLS over a Unix socket is not supported")));
+    };
+    let connector = tokio_rustls::TlsConnector::from(std::sync::Arc::clone(&tls.config));
+    let stream = deadline.race(connector.connect(tls.name.clone(), stream)).await.map_err(|error| ConnectError {
+        termination: if error.kind() == io::ErrorKind::TimedOut {
+            Termination::ConnectTimeout
+        } else {
+            Termination::EndpointTlsFailed
+        },
+        detail: format!("TLS with {} failed: {error}", endpoint.label),
+    })?;
+    Ok(Io::from(Stream::ClientTls(Box::new(stream))))
+}

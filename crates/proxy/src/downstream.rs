@@ -1,0 +1,202 @@
+//! The server side of exchanges: one client connection and the request that is being served on it.
+
+use std::{io, rc::Rc, time::Instant};
+
+use portcullis_h1::{ChunkedDecoder, Framing, HeadScanner, Limits, RequestError, RequestHead, Scan};
+use portcullis_plan::{PortLimits, PortTimeouts};
+
+use crate::{
+    body::{Http1Sink, Http1Source, Pace, Sink, Source},
+    buffer::Buffer,
+    deadline::Deadline,
+    io::Io,
+    worker::Worker,
+};
+
+/// Where requests come from. HTTP/2 and HTTP/3 will be further variants.
+#[derive(Debug)]
+pub(crate) enum Downstream {
+    Http1(Http1),
+}
+
+/// An HTTP/1 client connection.
+#[derive(Debug)]
+pub(crate) struct Http1 {
+    pub(crate) io: Io,
+    pub(crate) input: Buffer,
+    pub(crate) out: Vec<u8>,
+    pub(crate) head: RequestHead,
+    pub(crate) decoder: ChunkedDecoder,
+    pub(crate) deadline: Deadline,
+    /// Bytes of the current request's head.
+    pub(crate) head_bytes: usize,
+}
+
+/// What came instead of a request.
+#[derive(Debug)]
+pub(crate) enum NoRequest {
+    /// The client closed, or was silent for too long, before the first byte of a request.
+    Closed,
+    /// The client closed within a head.
+    Truncated,
+    /// The head took too long.
+    Timeout,
+    /// The connection failed.
+    Failed,
+    /// The head is not acceptable.
+    Refused(RequestError),
+}
+
+/// When the head of a request began and was complete.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Arrival {
+    pub(crate) began: Instant,
+    pub(crate) complete: Instant,
+}
+
+impl Downstream {
+    pub(crate) fn http1(io: Io, input: Buffer, deadline: Deadline) -> Self {
+        Self::Http1(Http1 {
+            io,
+            input,
+            out: Vec::new(),
+            head: RequestHead::default(),
+            decoder: ChunkedDecoder::default(),
+            deadline,
+            head_bytes: 0,
+        })
+    }
+
+    /// Waits for the next request and reads its head.
+    pub(crate) async fn next_request(
+        &mut self,
+        worker: &Rc<Worker>,
+        limits: &PortLimits,
+        timeouts: &PortTimeouts,
+    ) -> Result<Arrival, NoRequest> {
+        let Self::Http1(client) = self;
+        client.next_request(worker, limits, timeouts).await
+    }
+}
+
+impl Http1 {
+    async fn next_request(
+        &mut self,
+        worker: &Rc<Worker>,
+        limits: &PortLimits,
+        timeouts: &PortTimeouts,
+    ) -> Result<Arrival, NoRequest> {
+        let limits =
+            Limits { head_bytes: limits.head_bytes, fields: limits.headers, target_bytes: limits.target_bytes };
+        self.input.release();
+        if self.input.is_empty() {
+            self.wait_for_first_byte(worker, timeouts).await?;
+        }
+        let began = Instant::now();
+        self.deadline.set(timeouts.head);
+        let mut scanner = HeadScanner::default();
+        loop {
+            match scanner.scan(self.input.filled()) {
+                Scan::Complete { start, end } => {
+                    self.head_bytes = end;
+                    let parsed = self.head.parse(self.input.filled(), start, end, &limits);
+                    self.input.pin(end);
+                    self.deadline.clear();
+                    return parsed.map(|()| Arrival { began, complete: Instant::now() }).map_err(NoRequest::Refused);
+                }
+                Scan::BareLineFeed => return Err(NoRequest::Refused(RequestError::BareLineFeed)),
+                Scan::LeadingLines => return Err(NoRequest::Refused(RequestError::LeadingLines)),
+                Scan::Incomplete => {}
+            }
+            let so_far = self.input.filled();
+            if so_far.first().is_some_and(|byte| !byte.is_ascii_graphic() && !b"\r\n".contains(byte)) {
+                return Err(NoRequest::Refused(RequestError::NotHttp));
+            }
+            if so_far.len() > limits.head_bytes {
+                let in_target = !scanner.has_start_line();
+                return Err(NoRequest::Refused(if in_target {
+                    RequestError::TargetTooLong
+                } else {
+                    RequestError::HeadTooLarge
+                }));
+            }
+            self.input.grow(so_far.len() + 1024);
+            match self.io.read(&mut self.input, &self.deadline).await {
+                Ok(0) => return Err(NoRequest::Truncated),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => return Err(NoRequest::Timeout),
+                Err(_) => return Err(NoRequest::Failed),
+            }
+        }
+    }
+
+    /// An idle connection gives its buffer back and takes one again when bytes are there.
+    async fn wait_for_first_byte(&mut self, worker: &Rc<Worker>, timeouts: &PortTimeouts) -> Result<(), NoRequest> {
+        self.deadline.set(timeouts.keep_alive);
+        worker.buffers.give(std::mem::take(&mut self.input));
+        if self.io.is_plain() && self.io.readable(&self.deadline).await.is_err() {
+            return Err(NoRequest::Closed);
+        }
+        self.input = worker.buffers.take();
+        match self.io.read(&mut self.input, &self.deadline).await {
+            Ok(0) | Err(_) => Err(NoRequest::Closed),
+            Ok(_) => Ok(()),
+        }
+    }
+
+    /// The bytes that the head's spans point into.
+    pub(crate) fn text(&self) -> &[u8] {
+        self.input.all()
+    }
+
+    /// The parts that the two directions of an exchange use at the same time.
+    pub(crate) fn split(&mut self) -> (BodyReader<'_>, Writer<'_>) {
+        let reader = BodyReader {
+            io: &self.io,
+            input: &mut self.input,
+            decoder: &mut self.decoder,
+            deadline: &self.deadline,
+            framing: self.head.framing,
+        };
+        (reader, Writer { io: &self.io, out: &mut self.out })
+    }
+}
+
+/// The receiving half: the request's body.
+#[derive(Debug)]
+pub(crate) struct BodyReader<'a> {
+    pub(crate) io: &'a Io,
+    input: &'a mut Buffer,
+    decoder: &'a mut ChunkedDecoder,
+    pub(crate) deadline: &'a Deadline,
+    framing: Framing,
+}
+
+impl<'a> BodyReader<'a> {
+    /// The body as a source.
+    pub(crate) fn into_source(self, idle: std::time::Duration, limits: &PortLimits) -> Source<'a> {
+        let source = Http1Source::new(self.io, self.input, self.decoder, self.deadline, self.framing);
+        Source::Http1(source.bounded(idle, Pace::at_least(limits.minimum_rate), limits.body_bytes))
+    }
+}
+
+/// The sending half: the response.
+#[derive(Debug)]
+pub(crate) struct Writer<'a> {
+    pub(crate) io: &'a Io,
+    pub(crate) out: &'a mut Vec<u8>,
+}
+
+impl<'a> Writer<'a> {
+    /// Where the response goes, the head that waits in `out` first.
+    pub(crate) fn into_sink(
+        self,
+        deadline: &'a Deadline,
+        idle: std::time::Duration,
+        minimum_rate: u32,
+        is_chunked: bool,
+    ) -> Sink<'a> {
+        let pace = Pace::at_least(minimum_rate);
+        Sink::Http1(Http1Sink { io: self.io, out: self.out, deadline, idle, pace, is_chunked, sent: 0 })
+    }
+}

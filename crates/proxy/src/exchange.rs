@@ -1,0 +1,477 @@
+//! One request and its answer: normalise → route → authorise → limit → act → log.
+
+use std::{rc::Rc, time::Instant};
+
+use portcullis_config::path::{self, Normal};
+use portcullis_h1::{Framing, RequestError, RequestHead, Target, Version};
+use portcullis_observe::{Phases, RecordKind, RequestId, Termination};
+use portcullis_plan::{Action, HeaderLookup, PortPlan, RoutePlan, ServicePlan, Traffic};
+
+use crate::{
+    answer::{self, Reply},
+    attempt::{Attempt, Failure, Served},
+    connect::OnBehalfOf,
+    downstream::{Arrival, Downstream, Http1, NoRequest},
+    forward::Attempts,
+    visit::{Account, Ended, Visit},
+    worker::LocalPlan,
+};
+
+/// What happens to the connection after an exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Next {
+    Request,
+    Close,
+}
+
+/// What is told of a request in the end.
+#[derive(Debug)]
+struct Story<'a> {
+    request_id: RequestId,
+    began: Instant,
+    phases: Phases,
+    route: Option<&'a RoutePlan>,
+    service: Option<&'a ServicePlan>,
+    member: Option<usize>,
+    status: Option<u16>,
+    retries: u32,
+    bytes_received: u64,
+    bytes_sent: u64,
+}
+
+/// A refusal that the client is answered with.
+#[derive(Debug)]
+struct Refused {
+    status: u16,
+    ended: Ended,
+    /// What the client is told; the log is told more.
+    told: &'static str,
+}
+
+/// How an exchange that was not refused ended.
+#[derive(Debug)]
+struct Finished {
+    ended: Ended,
+    next: Next,
+}
+
+/// Serves the request whose head `client` holds.
+pub(crate) async fn exchange(visit: &mut Visit, client: &mut Downstream, arrival: Arrival) -> Next {
+    let Downstream::Http1(client) = client;
+    let plan = Rc::clone(&visit.plan);
+    let port = &*plan.plan.ports[visit.port.index];
+    let mut story = Story {
+        request_id: visit.worker.next_id(),
+        began: arrival.began,
+        phases: Phases { head: Some(arrival.complete - arrival.began), ..Phases::default() },
+        route: None,
+        service: None,
+        member: None,
+        status: None,
+        retries: 0,
+        bytes_received: client.head_bytes as u64,
+        bytes_sent: 0,
+    };
+    let mut path = visit.worker.take_scratch();
+    let finished = match steps(visit, client, &plan, port, &mut story, &mut path).await {
+        Ok(finished) => finished,
+        Err(refused) => answer_refusal(visit, client, refused, &mut story).await,
+    };
+    tell(visit, client, &story, &path, &finished.ended);
+    visit.worker.give_scratch(path);
+    if finished.next == Next::Close {
+        linger(client).await;
+    }
+    finished.next
+}
+
+/// The steps, in order.
+async fn steps<'a>(
+    visit: &Visit,
+    client: &mut Http1,
+    plan: &'a LocalPlan,
+    port: &'a PortPlan,
+    story: &mut Story<'a>,
+    path: &mut Vec<u8>,
+) -> Result<Finished, Refused> {
+    normalise(client, path)?;
+    let mut lower = [0; MAX_HOST];
+    let host = host_name(client, &mut lower)?;
+    if let Some(https) = port.redirect_https {
+        return Ok(redirect_to_https(visit, client, https, path, story).await);
+    }
+    let route = find_route(visit, client, port, host, path)?;
+    story.route = Some(route);
+    authorise(visit, route)?;
+    limit(client, port)?;
+    match &route.action {
+        Action::Forward(service) => {
+            story.service = Some(service);
+            forward(visit, client, plan, port, (route, service), story, path).await
+        }
+        Action::Redirect(redirect) => {
+            let scheme = if visit.tls.is_some() { "https" } else { "http" };
+            let authority = client.head.authority.map_or(&b""[..], |span| span.of(client.text()));
+            let query = client.head.query.map(|span| span.of(client.text()));
+            let location = answer::route_location(redirect, scheme, authority, path, query);
+            let write = |reply: Reply, out: &mut Vec<u8>| {
+                answer::write_redirect(redirect.status, &location, &route.response_headers, reply, out);
+            };
+            Ok(respond(visit, client, redirect.status, Termination::Redirected, story, write).await)
+        }
+        Action::Respond(fixed) => {
+            let write = |reply: Reply, out: &mut Vec<u8>| answer::write_respond(fixed, &route.response_headers, reply, out);
+            Ok(respond(visit, client, fixed.status, Termination::Responded, story, write).await)
+        }
+    }
+}
+
+/// Longest host name (RFC 1035 2.3.4), with room for an IPv6 literal's brackets.
+const MAX_HOST: usize = 256;
+
+/// The path in the one form in which it is compared and sent.
+fn normalise(client: &Http1, out: &mut Vec<u8>) -> Result<(), Refused> {
+    out.clear();
+    let head = &client.head;
+    let raw = head.path.of(client.text());
+    if head.form == Target::Asterisk || raw.is_empty() {
+        out.extend_from_slice(if raw.is_empty() { b"/" } else { raw });
+        return Ok(());
+    }
+    match path::normalise(raw, out) {
+        Ok(Normal::Changed) => Ok(()),
+        Ok(Normal::Unchanged) => {
+            out.clear();
+            out.extend_from_slice(raw);
+            Ok(())
+        }
+        Err(error) => Err(Refused {
+            status: 400,
+            ended: Ended::because(Termination::BadRequest, format!("path: {error}")),
+            told: "the path has no single meaning",
+        }),
+    }
+}
+
+/// The host in lower case, without a trailing dot.
+fn host_name<'a>(client: &'a Http1, lower: &'a mut [u8; MAX_HOST]) -> Result<&'a str, Refused> {
+    let Some(host) = client.head.host.map(|span| span.of(client.text())) else { return Ok("") };
+    let host = host.strip_suffix(b".").unwrap_or(host);
+    let bad = |_| refusal(RequestError::BadHost);
+    if !host.iter().any(u8::is_ascii_uppercase) {
+        return std::str::from_utf8(host).map_err(bad);
+    }
+    let lower = lower.get_mut(..host.len()).ok_or_else(|| refusal(RequestError::BadHost))?;
+    lower.copy_from_slice(host);
+    lower.make_ascii_lowercase();
+    std::str::from_utf8(lower).map_err(bad)
+}
+
+/// Header lines for routing.
+struct Lookup<'a> {
+    head: &'a RequestHead,
+    text: &'a [u8],
+}
+
+impl HeaderLookup for Lookup<'_> {
+    fn any(&self, name: &str, test: &mut dyn FnMut(&[u8]) -> bool) -> bool {
+        let of_name = |field: &&portcullis_h1::Field| field.name.of(self.text).eq_ignore_ascii_case(name.as_bytes());
+        self.head.fields.iter().filter(of_name).any(|field| test(field.value.of(self.text)))
+    }
+}
+
+fn find_route<'a>(
+    visit: &Visit,
+    client: &Http1,
+    port: &'a PortPlan,
+    host: &str,
+    path: &[u8],
+) -> Result<&'a RoutePlan, Refused> {
+    let text = client.text();
+    let traffic = Traffic {
+        source: visit.source.ip(),
+        sni: visit.sni.as_deref(),
+        host,
+        path,
+        query: client.head.query.map(|span| span.of(text)),
+        method: client.head.method.of(text),
+        headers: &Lookup { head: &client.head, text },
+        certificate_names: &visit.certificate_names,
+    };
+    port.routes.find(&traffic).map(|route| &**route).ok_or_else(|| Refused {
+        status: 404,
+        ended: Ended::because(Termination::NoRoute, "no route of this port takes this request"),
+        told: "nothing is served here",
+    })
+}
+
+fn authorise(visit: &Visit, route: &RoutePlan) -> Result<(), Refused> {
+    route.admits(visit.source.ip(), &visit.certificate_names).map_err(|refusal| Refused {
+        status: 403,
+        ended: Ended::because(Termination::RefusedRoute, refusal.as_str()),
+        told: "access denied",
+    })
+}
+
+fn limit(client: &Http1, port: &PortPlan) -> Result<(), Refused> {
+    match (client.head.framing, port.limits.body_bytes) {
+        (Framing::Length(length), Some(limit)) if length > limit => Err(refusal(RequestError::BodyTooLarge)),
+        _ => Ok(()),
+    }
+}
+
+/// Finds an endpoint, exchanges, and tries again elsewhere where that is safe.
+async fn forward<'a>(
+    visit: &Visit,
+    client: &mut Http1,
+    plan: &'a LocalPlan,
+    port: &'a PortPlan,
+    (route, service): (&'a RoutePlan, &'a std::sync::Arc<ServicePlan>),
+    story: &mut Story<'a>,
+    path: &[u8],
+) -> Result<Finished, Refused> {
+    let worker = &visit.worker;
+    let behalf = OnBehalfOf { source: visit.source, destination: visit.destination() };
+    let mut attempts = Attempts::new(worker, plan, service, behalf);
+    let finished = loop {
+        let connect_began = Instant::now();
+        let lease = attempts.lease().await;
+        story.member = attempts.last;
+        story.retries = attempts.retries;
+        let lease = match lease {
+            Ok(lease) => lease,
+            Err(ended) => break Err(endpoint_refusal(ended)),
+        };
+        if !lease.is_reused {
+            story.phases.connect = Some(connect_began.elapsed());
+        }
+        let (member, is_reused) = (lease.member, lease.is_reused);
+        let endpoint = attempts.endpoint(member);
+        let attempt = Attempt { visit, port, route, service, endpoint, request_id: story.request_id, path };
+        let result = attempt.run(client, lease).await;
+        endpoint.state.ended(worker.index);
+        match result {
+            Ok(served) => {
+                endpoint.state.succeeded();
+                break Ok(account(served, story));
+            }
+            Err(Failure { ended, is_safe_to_repeat, is_endpoints_fault, told, status, sent }) => {
+                story.bytes_sent += sent;
+                let detail = ended.detail.clone().unwrap_or_default();
+                // A connection that was closed while it lay idle says nothing about the endpoint.
+                if is_endpoints_fault && !is_reused {
+                    attempts.failed(member, &detail);
+                }
+                if is_safe_to_repeat && is_reused {
+                    attempts.count_retry();
+                } else if !(is_safe_to_repeat && is_endpoints_fault && attempts.may_retry()) {
+                    break match status {
+                        Some(status) => Err(Refused { status, ended, told }),
+                        None => Ok(Finished { ended, next: Next::Close }),
+                    };
+                }
+                story.retries = attempts.retries;
+            }
+        }
+    };
+    story.member = attempts.last;
+    finished
+}
+
+/// Takes what was served into the story.
+fn account(served: Served, story: &mut Story<'_>) -> Finished {
+    story.status = Some(served.status);
+    story.bytes_received += served.bytes_received;
+    story.bytes_sent += served.bytes_sent;
+    story.phases.response = served.response;
+    story.phases.body = served.body;
+    Finished { ended: served.ended, next: served.next }
+}
+
+fn endpoint_refusal(ended: Ended) -> Refused {
+    let (status, told) = match ended.termination {
+        Termination::NoEndpoint => (503, "no endpoint of this service is up"),
+        Termination::ConnectTimeout => (504, "the service did not accept the connection in time"),
+        Termination::ConnectRefused => (503, "the service refuses connections"),
+        _ => (502, "the service can not be reached"),
+    };
+    Refused { status, ended, told }
+}
+
+fn refusal(error: RequestError) -> Refused {
+    let termination = match error {
+        RequestError::TargetTooLong => Termination::TargetTooLong,
+        RequestError::HeadTooLarge | RequestError::TooManyFields => Termination::HeadTooLarge,
+        RequestError::BodyTooLarge => Termination::RequestTooLarge,
+        RequestError::UnknownTransferCoding | RequestError::ConnectMethod => Termination::NotImplemented,
+        _ => Termination::BadRequest,
+    };
+    Refused { status: error.status(), ended: Ended::because(termination, error.as_str()), told: error.as_str() }
+}
+
+/// Redirects to the port's https twin. Without a Host there is nowhere to send the client.
+async fn redirect_to_https(visit: &Visit, client: &mut Http1, port: u16, path: &[u8], story: &mut Story<'_>) -> Finished {
+    let host = client.head.host.map_or(Vec::new(), |span| span.of(client.text()).to_vec());
+    let query = client.head.query.map(|span| span.of(client.text()));
+    let location = answer::https_location(port, &host, path, query);
+    // 308 keeps the method, so that a POST is not quietly turned into a GET.
+    let is_simple = matches!(client.head.method.of(client.text()), b"GET" | b"HEAD");
+    let status = if host.is_empty() { 400 } else if is_simple { 301 } else { 308 };
+    let write = |reply: Reply, out: &mut Vec<u8>| {
+        if status == 400 {
+            answer::write_refusal(400, "no Host to redirect to", reply, out);
+        } else {
+            answer::write_redirect(status, &location, &Default::default(), reply, out);
+        }
+    };
+    let termination = if status == 400 { Termination::BadRequest } else { Termination::Redirected };
+    respond(visit, client, status, termination, story, write).await
+}
+
+/// Sends an answer of our own. The connection can go on only if no body is left on it.
+async fn respond(
+    visit: &Visit,
+    client: &mut Http1,
+    status: u16,
+    termination: Termination,
+    story: &mut Story<'_>,
+    write: impl FnOnce(Reply, &mut Vec<u8>),
+) -> Finished {
+    let head = &client.head;
+    let keep_alive = head.keep_alive && head.framing == Framing::None && !visit.is_last;
+    let reply = Reply { version: head.version, keep_alive, to_head: head.method.of(client.text()) == b"HEAD" };
+    client.out.clear();
+    write(reply, &mut client.out);
+    story.status = Some(status);
+    let sent = send_answer(client, story).await;
+    let next = if keep_alive && sent { Next::Request } else { Next::Close };
+    Finished { ended: if sent { termination.into() } else { Termination::ClientReset.into() }, next }
+}
+
+async fn send_answer(client: &mut Http1, story: &mut Story<'_>) -> bool {
+    client.deadline.set(ANSWER_TIME);
+    let sent = client.io.write_all(&client.out, &client.deadline).await.is_ok();
+    story.bytes_sent += client.out.len() as u64;
+    client.out.clear();
+    sent
+}
+
+/// Time that a client has to take an answer of ours, and to close after the last one.
+const ANSWER_TIME: std::time::Duration = std::time::Duration::from_secs(5);
+
+async fn answer_refusal(visit: &Visit, client: &mut Http1, refused: Refused, story: &mut Story<'_>) -> Finished {
+    let Refused { status, ended, told } = refused;
+    let is_malformed = matches!(ended.termination, Termination::BadRequest | Termination::RequestTooLarge);
+    if is_malformed {
+        client.head.keep_alive = false;
+    }
+    let write = |reply: Reply, out: &mut Vec<u8>| answer::write_refusal(status, told, reply, out);
+    let termination = ended.termination;
+    let finished = respond(visit, client, status, termination, story, write).await;
+    Finished { ended, next: finished.next }
+}
+
+/// Answers a head that could not be read, and tells of it.
+pub(crate) async fn refuse_head(visit: &mut Visit, client: &mut Downstream, reason: &NoRequest) {
+    let Downstream::Http1(client) = client;
+    let refused = match reason {
+        NoRequest::Closed | NoRequest::Truncated => None,
+        NoRequest::Failed => None,
+        NoRequest::Timeout => Some(Refused {
+            status: 408,
+            ended: Termination::ClientTimeoutHead.into(),
+            told: "the request head took too long",
+        }),
+        NoRequest::Refused(RequestError::NotHttp) if client.input.filled().first() == Some(&22) => Some(Refused {
+            status: 400,
+            ended: Ended::because(Termination::TlsOnPlaintext, "TLS on a plain HTTP port"),
+            told: "this port speaks plain HTTP",
+        }),
+        NoRequest::Refused(error) => Some(refusal(*error)),
+    };
+    // What the head says has not been believed, so nothing of it is used.
+    client.head = RequestHead { version: Version::Http11, ..RequestHead::default() };
+    let mut story = Story {
+        request_id: visit.worker.next_id(),
+        began: Instant::now(),
+        phases: Phases::default(),
+        route: None,
+        service: None,
+        member: None,
+        status: None,
+        retries: 0,
+        bytes_received: client.input.all().len() as u64,
+        bytes_sent: 0,
+    };
+    let ended = match refused {
+        None => Termination::ClientClosed.into(),
+        Some(refused) => answer_refusal(visit, client, refused, &mut story).await.ended,
+    };
+    tell(visit, client, &story, b"", &ended);
+    linger(client).await;
+}
+
+/// Says that nothing more will come, then takes what the client still sends, for a short while: closing at once would
+/// reset the connection and could destroy the answer on its way (RFC 9112 9.6).
+async fn linger(client: &mut Http1) {
+    client.deadline.set(ANSWER_TIME / 2);
+    if client.io.shutdown(&client.deadline).await.is_err() {
+        return;
+    }
+    let mut left: usize = 256 * 1024;
+    client.input.release();
+    client.input.grow(4096);
+    while left > 0 {
+        let unused = client.input.filled().len();
+        client.input.consume(unused);
+        match client.io.read(&mut client.input, &client.deadline).await {
+            Ok(0) | Err(_) => return,
+            Ok(count) => left = left.saturating_sub(count),
+        }
+    }
+}
+
+/// Counts and logs.
+fn tell(visit: &mut Visit, client: &Http1, story: &Story<'_>, path: &[u8], ended: &Ended) {
+    let total = story.began.elapsed();
+    let worker = visit.worker.index;
+    let endpoint = story.service.zip(story.member).and_then(|(service, member)| service.endpoints.get(member));
+    let status = story.status.unwrap_or(0);
+    if let Some(route) = story.route {
+        route.metrics.shard(worker).finished(status, total);
+    }
+    if let Some(service) = story.service {
+        service.metrics.shard(worker).finished(status, total);
+    }
+    if let Some(endpoint) = endpoint {
+        let counters = endpoint.metrics.shard(worker);
+        counters.finished(status, total);
+        counters.bytes_sent.add(story.bytes_received);
+        counters.bytes_received.add(story.bytes_sent);
+    }
+    let text = client.text();
+    let head = &client.head;
+    let is_known = !head.method.range().is_empty();
+    visit.tell(&Account {
+        kind: RecordKind::Request,
+        method: is_known.then(|| head.method.of(text)),
+        host: head.authority.map(|span| span.of(text)),
+        path: is_known.then_some(path),
+        status: story.status,
+        bytes_received: story.bytes_received,
+        bytes_sent: story.bytes_sent,
+        route: story.route.map(|route| &*route.name),
+        service: story.service.map(|service| &*service.name),
+        endpoint: endpoint.map(|endpoint| &*endpoint.label),
+        phases: Phases { total, ..story.phases },
+        retries: story.retries,
+        request_id: story.request_id,
+        termination: ended.termination,
+        detail: ended.detail.as_deref(),
+    });
+}
+
+/// Methods that may be sent again when nothing is known of the first time (RFC 9110 9.2.2).
+pub(crate) fn is_idempotent(method: &[u8]) -> bool {
+    matches!(method, b"GET" | b"HEAD" | b"OPTIONS" | b"PUT" | b"DELETE" | b"TRACE")
+}

@@ -1,0 +1,243 @@
+//! The way of a connection and of a request, top to bottom: each step is one call into the module that owns it.
+//!
+//! ```text
+//! accept → source ACL → bounds → PROXY header → TLS → classify ┬ session: route → authorise → connect → relay → log
+//!                                                               └ request: parse → normalise → route → authorise →
+//!                                                                 limit → pick → connect → transform → forward →
+//!                                                                 respond → log
+//! ```
+
+use std::{net::SocketAddr, rc::Rc, sync::Arc, time::Instant};
+
+use portcullis_observe::{Phases, RecordKind, Termination};
+use portcullis_plan::{Action, PortPlan, Protocol, Traffic};
+use tokio::net::TcpStream;
+
+use crate::{
+    admission::PortGate,
+    arrive,
+    connect::OnBehalfOf,
+    deadline::Deadline,
+    downstream::{Downstream, NoRequest},
+    exchange,
+    forward::Attempts,
+    io::{Io, Stream},
+    session::{Passed, Session},
+    transform,
+    visit::{Account, Ended, TlsFacts, Visit},
+    worker::Worker,
+};
+
+/// One client connection, from accept to close.
+pub(crate) async fn connection(
+    worker: Rc<Worker>,
+    port: Arc<PortPlan>,
+    gate: Arc<PortGate>,
+    stream: TcpStream,
+    peer: SocketAddr,
+) {
+    let mut visit = Visit::new(worker, port, peer);
+    visit.counters().connections.add(1);
+    visit.await_log().await;
+    let ended = pass(&mut visit, &gate, stream).await;
+    if let Err(ended) = ended {
+        visit.tell_early_end(&ended);
+    }
+    visit.counters().closed.add(1);
+}
+
+/// The steps before the protocol; an error is told by the caller.
+async fn pass(visit: &mut Visit, gate: &Arc<PortGate>, stream: TcpStream) -> Result<(), Ended> {
+    let deadline = visit.worker.deadlines.deadline();
+    deadline.set(visit.port.timeouts.handshake);
+    let port = Arc::clone(&visit.port);
+
+    let speaks_for_others = port.proxy_protocol.as_ref().is_some_and(|from| from.contains(visit.peer.ip()));
+    if !speaks_for_others {
+        admit(visit)?;
+    }
+    let in_all = visit.plan.plan.connections;
+    let mut place = visit.worker.admission.enter(gate, visit.peer.ip(), &port.limits, in_all)?;
+    if speaks_for_others {
+        if let Some(source) = arrive::read_proxy_header(&stream, &deadline).await? {
+            visit.source = source;
+            drop(place);
+            place = visit.worker.admission.enter(gate, source.ip(), &port.limits, in_all)?;
+        }
+        admit(visit)?;
+    }
+    let result = match &port.protocol {
+        Protocol::Tcp => session(visit, Io::from(Stream::Tcp(stream)), deadline, &[]).await,
+        Protocol::Passthrough => {
+            let io = Io::from(Stream::Tcp(stream));
+            let mut input = visit.worker.buffers.take();
+            visit.sni = arrive::peek_hello(&io, &mut input, &deadline).await?;
+            session(visit, io, deadline, input.filled()).await
+        }
+        Protocol::Http => requests(visit, Io::from(Stream::Tcp(stream)), deadline).await,
+        Protocol::Tls(terminated) | Protocol::Https(terminated) => {
+            let (io, facts, sni, names) = arrive::handshake(stream, terminated, &deadline).await?;
+            welcome(visit, facts, sni, names);
+            if port.protocol.is_http() {
+                requests(visit, io, deadline).await
+            } else {
+                session(visit, io, deadline, &[]).await
+            }
+        }
+    };
+    drop(place);
+    result
+}
+
+/// The source ACL.
+fn admit(visit: &Visit) -> Result<(), Ended> {
+    if visit.is_admitted() {
+        return Ok(());
+    }
+    Err(Ended::because(Termination::RefusedSource, "the port does not admit this source"))
+}
+
+/// Remembers what the handshake proved.
+fn welcome(visit: &mut Visit, facts: TlsFacts, sni: Option<String>, names: Vec<String>) {
+    visit.handshake = Some(visit.accepted.elapsed());
+    let counters = visit.counters();
+    counters.tls_handshakes.add(1);
+    counters.tls_resumed.add(u64::from(facts.resumed));
+    visit.tls = Some(facts);
+    visit.sni = sni;
+    visit.certificate_names = names;
+}
+
+/// One TCP session; `early` are bytes that were read to find its way.
+async fn session(visit: &mut Visit, client: Io, deadline: Deadline, early: &[u8]) -> Result<(), Ended> {
+    let worker = Rc::clone(&visit.worker);
+    let request_id = worker.next_id();
+    let plan = Rc::clone(&visit.plan);
+    let port = Arc::clone(&visit.port);
+    let traffic = Traffic {
+        source: visit.source.ip(),
+        sni: visit.sni.as_deref(),
+        host: visit.sni.as_deref().unwrap_or_default(),
+        path: b"",
+        query: None,
+        method: b"",
+        headers: &(),
+        certificate_names: &visit.certificate_names,
+    };
+    let route = port.routes.find(&traffic).ok_or_else(|| {
+        Ended::because(Termination::NoRoute, "no route of this port takes this session")
+    })?;
+    route
+        .admits(visit.source.ip(), &visit.certificate_names)
+        .map_err(|refusal| Ended::because(Termination::RefusedRoute, refusal.as_str()))?;
+    let Action::Forward(service) = &route.action else {
+        return Err(Ended::because(Termination::NoRoute, "the route of this session leads to no service"));
+    };
+
+    let connect_began = Instant::now();
+    let behalf = OnBehalfOf { source: visit.source, destination: visit.destination() };
+    let mut attempts = Attempts::new(&worker, &plan, service, behalf);
+    let endpoint_deadline = worker.deadlines.deadline();
+    let connected = attempts.connect(&endpoint_deadline).await;
+    let mut phases = Phases { connect: Some(connect_began.elapsed()), ..Phases::default() };
+    let relay_began = Instant::now();
+    let passed = match &connected {
+        Err(ended) => Passed {
+            from_client: 0,
+            from_endpoint: 0,
+            termination: ended.termination,
+            detail: ended.detail.clone(),
+        },
+        Ok((_, endpoint)) => {
+            deadline.clear();
+            let sent = endpoint.write_all(early, &endpoint_deadline).await;
+            let session = Session {
+                client: &client,
+                endpoint,
+                buffers: &worker.buffers,
+                client_deadline: &deadline,
+                endpoint_deadline: &endpoint_deadline,
+                idle: service.timeouts.session_idle,
+                half_close: service.timeouts.half_close,
+            };
+            let mut passed = match sent {
+                Ok(()) => session.relay().await,
+                Err(error) => Passed {
+                    from_client: 0,
+                    from_endpoint: 0,
+                    termination: Termination::EndpointReset,
+                    detail: Some(error.to_string()),
+                },
+            };
+            passed.from_client += early.len() as u64;
+            passed
+        }
+    };
+    phases.body = Some(relay_began.elapsed());
+    phases.total = visit.accepted.elapsed();
+    let member = connected.as_ref().ok().map(|(member, _)| *member).or(attempts.last);
+    let endpoint = member.and_then(|member| service.endpoints.get(member));
+    if let (Some(endpoint), Ok(_)) = (endpoint, &connected) {
+        endpoint.state.ended(worker.index);
+        let counters = endpoint.metrics.shard(worker.index);
+        counters.bytes_sent.add(passed.from_client);
+        counters.bytes_received.add(passed.from_endpoint);
+        counters.finished(0, phases.total);
+    }
+    route.metrics.shard(worker.index).finished(0, phases.total);
+    service.metrics.shard(worker.index).finished(0, phases.total);
+    let (route, service, retries) = (Arc::clone(&route.name), Arc::clone(&service.name), attempts.retries);
+    let endpoint = endpoint.map(|endpoint| Arc::clone(&endpoint.label));
+    visit.tell(&Account {
+        kind: RecordKind::Session,
+        method: None,
+        host: None,
+        path: None,
+        status: None,
+        bytes_received: passed.from_client,
+        bytes_sent: passed.from_endpoint,
+        route: Some(&route),
+        service: Some(&service),
+        endpoint: endpoint.as_deref(),
+        phases,
+        retries,
+        request_id,
+        termination: passed.termination,
+        detail: passed.detail.as_deref(),
+    });
+    Ok(())
+}
+
+/// The requests of one connection, one after the other.
+async fn requests(visit: &mut Visit, io: Io, deadline: Deadline) -> Result<(), Ended> {
+    let worker = Rc::clone(&visit.worker);
+    let mut client = Downstream::http1(io, Default::default(), deadline);
+    let mut served = 0_u64;
+    loop {
+        let (limits, timeouts) = (visit.port.limits, visit.port.timeouts);
+        let arrival = match client.next_request(&worker, &limits, &timeouts).await {
+            Ok(arrival) => arrival,
+            Err(NoRequest::Closed) if served == 0 => return Err(Termination::Empty.into()),
+            Err(NoRequest::Closed) => return Ok(()),
+            Err(reason) => {
+                exchange::refuse_head(visit, &mut client, &reason).await;
+                return Ok(());
+            }
+        };
+        visit.await_log().await;
+        visit.follow_plan()?;
+        if visit.connection_lines.is_empty() {
+            visit.connection_lines = transform::connection_lines(
+                visit.source,
+                visit.port_number(),
+                visit.tls.is_some(),
+                visit.tls.as_ref().and_then(|tls| tls.forwarded.as_deref()),
+            );
+        }
+        served += 1;
+        visit.counters().requests.add(1);
+        if exchange::exchange(visit, &mut client, arrival).await == exchange::Next::Close {
+            return Ok(());
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! What is known of one client connection, from accept to close, and how its end is told.
+
+use std::{
+    net::SocketAddr,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use portcullis_config::declared::{ListenAddress, PortLog};
+use portcullis_observe::{AccessRecord, Phases, RecordKind, RequestId, Termination, TlsRecord, metrics::PortShard};
+use portcullis_plan::PortPlan;
+
+use crate::worker::{LocalPlan, Worker};
+
+/// One connection.
+#[derive(Debug)]
+pub(crate) struct Visit {
+    pub(crate) worker: Rc<Worker>,
+    /// The plan that the current request runs under.
+    pub(crate) plan: Rc<LocalPlan>,
+    pub(crate) port: Arc<PortPlan>,
+    /// The direct peer.
+    pub(crate) peer: SocketAddr,
+    /// The client: the peer, or whom its PROXY header names.
+    pub(crate) source: SocketAddr,
+    pub(crate) accepted: Instant,
+    /// Time that PROXY header and TLS took, until the first record tells it.
+    pub(crate) handshake: Option<Duration>,
+    pub(crate) tls: Option<TlsFacts>,
+    pub(crate) sni: Option<String>,
+    /// Names on the proven client certificate.
+    pub(crate) certificate_names: Vec<String>,
+    /// Header lines that are the same for every request.
+    pub(crate) connection_lines: Vec<u8>,
+    /// No plan has this port any more, or the worker drains: the current request is the last.
+    pub(crate) is_last: bool,
+}
+
+/// TLS with the client.
+#[derive(Debug)]
+pub(crate) struct TlsFacts {
+    pub(crate) version: &'static str,
+    pub(crate) cipher: String,
+    pub(crate) resumed: bool,
+    /// Subject of the client certificate.
+    pub(crate) client: Option<String>,
+    /// The certificate as `X-Forwarded-Client-Cert`.
+    pub(crate) forwarded: Option<String>,
+}
+
+/// An end before or instead of the regular one.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) termination: Termination,
+    pub(crate) detail: Option<String>,
+}
+
+impl From<Termination> for Ended {
+    fn from(termination: Termination) -> Self {
+        Self { termination, detail: None }
+    }
+}
+
+impl Ended {
+    pub(crate) fn because(termination: Termination, detail: impl Into<String>) -> Self {
+        Self { termination, detail: Some(detail.into()) }
+    }
+}
+
+/// What a record says beyond the connection.
+#[derive(Debug)]
+pub(crate) struct Account<'a> {
+    pub(crate) kind: RecordKind,
+    pub(crate) method: Option<&'a [u8]>,
+    pub(crate) host: Option<&'a [u8]>,
+    pub(crate) path: Option<&'a [u8]>,
+    pub(crate) status: Option<u16>,
+    pub(crate) bytes_received: u64,
+    pub(crate) bytes_sent: u64,
+    pub(crate) route: Option<&'a str>,
+    pub(crate) service: Option<&'a str>,
+    pub(crate) endpoint: Option<&'a str>,
+    pub(crate) phases: Phases,
+    pub(crate) retries: u32,
+    pub(crate) request_id: RequestId,
+    pub(crate) termination: Termination,
+    pub(crate) detail: Option<&'a str>,
+}
+
+impl Visit {
+    pub(crate) fn new(worker: Rc<Worker>, port: Arc<PortPlan>, peer: SocketAddr) -> Self {
+        let plan = worker.plan();
+        Self {
+            worker,
+            plan,
+            port,
+            peer,
+            source: peer,
+            accepted: Instant::now(),
+            handshake: None,
+            tls: None,
+            sni: None,
+            certificate_names: Vec::new(),
+            connection_lines: Vec::new(),
+            is_last: false,
+        }
+    }
+
+    /// This worker's counters of the port.
+    pub(crate) fn counters(&self) -> &PortShard {
+        self.port.metrics.shard(self.worker.index)
+    }
+
+    /// Number of the port, for headers.
+    pub(crate) fn port_number(&self) -> u16 {
+        match &self.port.listen {
+            ListenAddress::Tcp(address) => address.port(),
+            ListenAddress::Unix(_) => 0,
+        }
+    }
+
+    /// What the client connected to, for PROXY headers.
+    pub(crate) fn destination(&self) -> SocketAddr {
+        match &self.port.listen {
+            ListenAddress::Tcp(address) => *address,
+            ListenAddress::Unix(_) => self.peer,
+        }
+    }
+
+    /// Takes over the plan that is current when a request begins; a connection whose port is gone, or whose source
+    /// the port no longer admits, ends with this request.
+    pub(crate) fn follow_plan(&mut self) -> Result<(), Termination> {
+        let current = self.worker.plan();
+        self.is_last |= self.worker.is_draining();
+        if current.plan.generation == self.plan.plan.generation {
+            return Ok(());
+        }
+        if let Some(port) = current.plan.port_at(&self.port.listen)
+            && port.is_data_port()
+        {
+            self.port = Arc::clone(port);
+            self.plan = current;
+            return if self.is_admitted() { Ok(()) } else { Err(Termination::RefusedSource) };
+        }
+        self.is_last = true;
+        Ok(())
+    }
+
+    /// The source ACL of the port.
+    pub(crate) fn is_admitted(&self) -> bool {
+        let source = self.source.ip();
+        !self.port.deny.contains(source) && self.port.from.as_ref().is_none_or(|from| from.contains(source))
+    }
+
+    /// Waits until the record of what is about to happen can be taken, on ports that require it.
+    pub(crate) async fn await_log(&self) {
+        if self.port.log == PortLog::Required && !self.worker.log.borrow().can_accept() {
+            let gate = self.worker.log.borrow().gate();
+            gate.accepts().await;
+        }
+    }
+
+    /// Tells the end of something: one record, and the port's counters.
+    pub(crate) fn tell(&mut self, account: &Account<'_>) {
+        let counters = self.counters();
+        counters.bytes_received.add(account.bytes_received);
+        counters.bytes_sent.add(account.bytes_sent);
+        counters.ended(account.termination);
+        let mut phases = account.phases;
+        phases.handshake = self.handshake.take();
+        if self.port.log == PortLog::Off {
+            return;
+        }
+        let record = AccessRecord {
+            kind: account.kind,
+            time: SystemTime::now(),
+            port: &self.port.name,
+            role: self.port.role_name(),
+            source: self.source,
+            peer: (self.peer != self.source).then_some(self.peer),
+            tls: self.tls.as_ref().map(|tls| TlsRecord {
+                version: tls.version,
+                cipher: &tls.cipher,
+                resumed: tls.resumed,
+                client: tls.client.as_deref(),
+            }),
+            sni: self.sni.as_deref(),
+            method: account.method,
+            host: account.host,
+            path: account.path,
+            status: account.status,
+            bytes_received: account.bytes_received,
+            bytes_sent: account.bytes_sent,
+            route: account.route,
+            service: account.service,
+            endpoint: account.endpoint,
+            phases,
+            retries: account.retries,
+            request_id: account.request_id,
+            termination: account.termination,
+            detail: account.detail,
+        };
+        let mut log = self.worker.log.borrow_mut();
+        if self.port.log == PortLog::Required { log.write_required(&record) } else { log.write(&record) }
+    }
+
+    /// Tells that the connection ended without a request or a session.
+    pub(crate) fn tell_early_end(&mut self, ended: &Ended) {
+        let request_id = self.worker.next_id();
+        let phases = Phases { total: self.accepted.elapsed(), ..Phases::default() };
+        self.tell(&Account {
+            kind: RecordKind::Session,
+            method: None,
+            host: None,
+            path: None,
+            status: None,
+            bytes_received: 0,
+            bytes_sent: 0,
+            route: None,
+            service: None,
+            endpoint: None,
+            phases,
+            retries: 0,
+            request_id,
+            termination: ended.termination,
+            detail: ended.detail.as_deref(),
+        });
+    }
+}
