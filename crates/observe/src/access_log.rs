@@ -7,18 +7,22 @@
 
 mod drain;
 mod queue;
+mod signals;
 mod sink;
 mod writer;
 
 use std::{
     io,
     path::PathBuf,
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     thread,
     time::Duration,
 };
 
-pub use queue::AccessGate;
+pub use signals::AccessGate;
 pub use writer::LogWriter;
 
 use queue::Shared;
@@ -76,6 +80,9 @@ pub enum AccessLogError {
         /// What the kernel said.
         source: io::Error,
     },
+    /// Standard output cannot be used.
+    #[error("cannot write the access log to standard output: {0}; name a file instead, or `off`")]
+    Stdout(io::Error),
     /// The thread that writes could not be started.
     #[error("cannot start the thread that writes the access log: {0}")]
     Thread(io::Error),
@@ -91,7 +98,7 @@ pub enum AccessLogError {
 #[derive(Debug)]
 pub struct AccessLog {
     shared: Arc<Shared>,
-    target: std::sync::Mutex<Target>,
+    target: Mutex<Target>,
 }
 
 impl AccessLog {
@@ -156,13 +163,13 @@ impl AccessLog {
         }
     }
 
-    /// The counters, for the metrics.
-    pub(crate) fn counters(&self) -> Arc<Counters> {
-        Arc::clone(&self.shared.counters)
+    /// What the metrics show.
+    pub(crate) fn watch(&self) -> Watch {
+        Watch(Arc::clone(&self.shared))
     }
 
-    fn lock_target(&self) -> std::sync::MutexGuard<'_, Target> {
-        self.target.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    fn lock_target(&self) -> MutexGuard<'_, Target> {
+        self.target.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -185,25 +192,45 @@ pub struct Dropped {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SinkState {
-    /// It takes what it is given.
+    /// It takes what it is given, or was not asked yet.
     Working,
-    /// It refuses (disk full, reader gone); writing is tried again and again.
+    /// It refuses (disk full, say). What waits is tried again and again.
     Failing,
+    /// It is a pipe that nobody reads any more. Ordinary records are dropped; what waits is tried again, in case that
+    /// somebody does.
+    Unread,
     /// There is none, or it was closed.
     Off,
 }
 
-/// What the metrics tell of the log. Written by the writer thread and by workers that drop a batch: rare events, so
-/// sharing costs nothing.
+/// What the metrics show of a log.
+#[derive(Debug)]
+pub(crate) struct Watch(Arc<Shared>);
+
+impl Watch {
+    pub(crate) fn written(&self) -> u64 {
+        self.0.counters.written.load(Relaxed)
+    }
+
+    pub(crate) fn dropped(&self) -> Dropped {
+        self.0.counters.dropped()
+    }
+
+    pub(crate) fn state(&self) -> SinkState {
+        self.0.state()
+    }
+}
+
+/// Written by the writer thread, and by workers that drop a batch: rare events, so that sharing costs nothing.
 #[derive(Debug, Default)]
-pub(crate) struct Counters {
-    pub(crate) written: std::sync::atomic::AtomicU64,
-    pub(crate) sink_full: std::sync::atomic::AtomicU64,
-    pub(crate) write_error: std::sync::atomic::AtomicU64,
+struct Counters {
+    written: AtomicU64,
+    sink_full: AtomicU64,
+    write_error: AtomicU64,
 }
 
 impl Counters {
-    pub(crate) fn dropped(&self) -> Dropped {
+    fn dropped(&self) -> Dropped {
         Dropped { sink_full: self.sink_full.load(Relaxed), write_error: self.write_error.load(Relaxed) }
     }
 }

@@ -1,20 +1,18 @@
-//! What workers and the writer thread share: the bounded queue of batches and the gate for required traffic.
+//! What workers and the writer thread share: the bounded queue of batches.
 
 use std::{
     collections::VecDeque,
     mem,
     sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU8, Ordering::Relaxed},
+        Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
 
-use tokio::sync::Notify;
+use super::{AccessLogSettings, Counters, SinkState, Target, signals::Signals, sink::Sink};
 
-use super::{AccessLogSettings, Counters, Format, SinkState, Target, sink::Sink};
-
-/// Lines of one worker, all formatted.
+/// Lines of one worker.
 #[derive(Debug)]
 pub(super) struct Batch {
     pub(super) kept: Kept,
@@ -32,8 +30,8 @@ pub(super) enum Kept {
 }
 
 impl Batch {
-    pub(super) fn new(kept: Kept, bytes: Vec<u8>) -> Self {
-        Self { kept, bytes, records: 0 }
+    pub(super) fn new(kept: Kept, capacity: usize) -> Self {
+        Self { kept, bytes: Vec::with_capacity(capacity), records: 0 }
     }
 }
 
@@ -47,15 +45,13 @@ pub(super) enum Entry {
 
 #[derive(Debug)]
 pub(super) struct Shared {
+    pub(super) signals: Signals,
+    pub(super) counters: Counters,
     queue: Mutex<Queue>,
     /// Wakes the writer thread.
     work: Condvar,
     /// Wakes whoever waits for the end.
     ended: Condvar,
-    pub(super) gate: Gate,
-    format: AtomicU8,
-    off: AtomicBool,
-    pub(super) counters: Arc<Counters>,
 }
 
 #[derive(Debug)]
@@ -67,86 +63,74 @@ struct Queue {
     waiting_records: u64,
     /// Bound of `waiting_bytes`; required batches may pass it.
     limit_bytes: u64,
-    /// Written batches' buffers, to be filled again.
+    /// Buffers of batches that were written, to be filled again.
     spare: Vec<Vec<u8>>,
     sink: SinkState,
-    is_closing: bool,
-    has_ended: bool,
+    life: Life,
 }
 
-/// Spare buffers that are kept: enough for a burst of all workers, not a second queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Life {
+    Open,
+    /// Writes what is there, takes no new required traffic.
+    Closing,
+    /// Writes nothing more; so many records were lost by that.
+    Ended {
+        lost: u64,
+    },
+}
+
+/// Spare buffers that are kept: enough for a burst of all workers, and not a second queue.
 const SPARES: usize = 64;
 
-impl Queue {
-    /// Ordinary records leave a quarter to the required ones, so that no flood of them can close the gate.
-    fn has_room_for(&self, batch: &Batch) -> bool {
-        batch.kept == Kept::Always || self.waiting_bytes + batch.bytes.len() as u64 <= self.limit_bytes / 4 * 3
-    }
+/// Buffers that grew beyond this for some giant record are not kept.
+const LARGEST_SPARE: usize = 64 * 1024;
 
-    fn should_gate_open(&self, now_open: bool) -> bool {
-        // Opens lower than it closes, so that it does not flap; both lie above what ordinary records can fill.
-        let bound = if now_open { self.limit_bytes } else { self.limit_bytes / 8 * 7 };
-        self.sink == SinkState::Working && !self.is_closing && self.waiting_bytes < bound.max(1)
-    }
-}
-
+/// The side of the workers.
 impl Shared {
     pub(super) fn new(settings: &AccessLogSettings) -> Self {
-        let sink = if settings.target == Target::Off { SinkState::Off } else { SinkState::Working };
         let queue = Queue {
             entries: VecDeque::new(),
             waiting_bytes: 0,
             waiting_records: 0,
             limit_bytes: settings.buffer_bytes,
             spare: Vec::new(),
-            sink,
-            is_closing: false,
-            has_ended: false,
+            sink: if settings.target == Target::Off { SinkState::Off } else { SinkState::Working },
+            life: Life::Open,
         };
         Self {
+            signals: Signals::new(settings),
+            counters: Counters::default(),
             queue: Mutex::new(queue),
             work: Condvar::new(),
             ended: Condvar::new(),
-            gate: Gate { open: AtomicBool::new(sink == SinkState::Working), opened: Notify::new() },
-            format: AtomicU8::new(settings.format as u8),
-            off: AtomicBool::new(settings.target == Target::Off),
-            counters: Arc::default(),
         }
-    }
-
-    pub(super) fn is_off(&self) -> bool {
-        self.off.load(Relaxed)
-    }
-
-    pub(super) fn format(&self) -> Format {
-        if self.format.load(Relaxed) == Format::Json as u8 { Format::Json } else { Format::Text }
-    }
-
-    pub(super) fn state(&self) -> SinkState {
-        self.lock().sink
     }
 
     /// Takes the lines of a batch and leaves an empty one. Drops and counts them if there is no room.
     pub(super) fn hand_over(&self, batch: &mut Batch) {
         let mut queue = self.lock();
-        if queue.has_ended || !queue.has_room_for(batch) {
-            self.count_dropped(&queue, batch.records);
+        if let Err(counter) = queue.room_for(batch, &self.counters) {
+            counter.fetch_add(mem::take(&mut batch.records), Relaxed);
             batch.bytes.clear();
-            batch.records = 0;
             return;
         }
         let empty = queue.spare.pop().unwrap_or_else(|| Vec::with_capacity(batch.bytes.capacity()));
-        let full = Batch {
-            kept: batch.kept,
-            bytes: mem::replace(&mut batch.bytes, empty),
-            records: mem::take(&mut batch.records),
-        };
-        queue.waiting_bytes += full.bytes.len() as u64;
-        queue.waiting_records += full.records;
-        queue.entries.push_back(Entry::Write(full));
+        let bytes = mem::replace(&mut batch.bytes, empty);
+        let records = mem::take(&mut batch.records);
+        queue.waiting_bytes += bytes.len() as u64;
+        queue.waiting_records += records;
+        queue.entries.push_back(Entry::Write(Batch { kept: batch.kept, bytes, records }));
         self.update_gate(&queue);
         drop(queue);
         self.work.notify_one();
+    }
+}
+
+/// The side of the control plane.
+impl Shared {
+    pub(super) fn state(&self) -> SinkState {
+        self.lock().sink
     }
 
     /// Gives the writer thread another sink, after all that waits.
@@ -156,23 +140,23 @@ impl Shared {
     }
 
     pub(super) fn apply(&self, settings: &AccessLogSettings) {
-        let is_off = settings.target == Target::Off;
-        self.format.store(settings.format as u8, Relaxed);
-        self.off.store(is_off, Relaxed);
+        self.signals.apply(settings);
         let mut queue = self.lock();
         queue.limit_bytes = settings.buffer_bytes;
-        match (is_off, queue.sink) {
-            (true, _) => queue.sink = SinkState::Off,
-            (false, SinkState::Off) => queue.sink = SinkState::Working,
-            (false, _) => {}
+        if settings.target == Target::Off {
+            queue.sink = SinkState::Off;
+        } else if queue.sink == SinkState::Off {
+            queue.sink = SinkState::Working;
         }
         self.update_gate(&queue);
     }
 
-    /// Ends the writer thread once everything is written.
+    /// Lets the writer thread end once everything is written.
     pub(super) fn close(&self) {
         let mut queue = self.lock();
-        queue.is_closing = true;
+        if queue.life == Life::Open {
+            queue.life = Life::Closing;
+        }
         self.update_gate(&queue);
         drop(queue);
         self.work.notify_one();
@@ -183,34 +167,92 @@ impl Shared {
         self.close();
         let (mut queue, _) = self
             .ended
-            .wait_timeout_while(self.lock(), within, |queue| !queue.has_ended)
+            .wait_timeout_while(self.lock(), within, |queue| queue.life == Life::Closing)
             .unwrap_or_else(PoisonError::into_inner);
-        queue.has_ended = true;
-        queue.entries.clear();
-        let lost = mem::take(&mut queue.waiting_records);
-        self.counters.write_error.fetch_add(lost, Relaxed);
+        let lost = queue.end(&self.counters);
         drop(queue);
         self.work.notify_one();
         lost
     }
+}
 
-    fn count_dropped(&self, queue: &Queue, records: u64) {
-        let reason = match queue.sink {
-            SinkState::Working if !queue.has_ended => &self.counters.sink_full,
-            _ => &self.counters.write_error,
-        };
-        reason.fetch_add(records, Relaxed);
+/// The side of the writer thread.
+impl Shared {
+    /// The next entry; waits for it. `None`: the end.
+    pub(super) fn next(&self) -> Option<Entry> {
+        let mut queue = self
+            .work
+            .wait_while(self.lock(), |queue| queue.entries.is_empty() && queue.life == Life::Open)
+            .unwrap_or_else(PoisonError::into_inner);
+        let entry = queue.entries.pop_front();
+        if entry.is_none() {
+            // Under the same lock that saw the queue empty: what is handed over later is counted as lost.
+            queue.end(&self.counters);
+        }
+        entry
     }
 
+    /// A batch is written whole: its room and its buffer are free again.
+    pub(super) fn written(&self, mut batch: Batch) {
+        let mut queue = self.lock();
+        if queue.is_ended() {
+            return; // already counted as lost
+        }
+        self.counters.written.fetch_add(batch.records, Relaxed);
+        queue.release(&batch);
+        if queue.spare.len() < SPARES && batch.bytes.capacity() <= LARGEST_SPARE {
+            batch.bytes.clear();
+            queue.spare.push(batch.bytes);
+        }
+        self.update_gate(&queue);
+    }
+
+    /// A batch has nowhere to go: the log was off from the start.
+    pub(super) fn discarded(&self, batch: &Batch) {
+        let mut queue = self.lock();
+        self.counters.write_error.fetch_add(batch.records, Relaxed);
+        queue.release(batch);
+    }
+
+    /// The state of the sink has changed. Says whether anyone needs to know: nobody does while the log is off.
+    pub(super) fn report(&self, state: SinkState) -> bool {
+        let mut queue = self.lock();
+        if queue.sink == SinkState::Off || queue.sink == state {
+            return false;
+        }
+        queue.sink = state;
+        self.update_gate(&queue);
+        true
+    }
+
+    /// The sink was slow: whether there is another one, or no time left.
+    pub(super) fn interrupt(&self) -> Interrupt {
+        let mut queue = self.lock();
+        if queue.is_ended() { Interrupt::End } else { queue.overtake() }
+    }
+
+    /// The sink refused: waits until it is time to try again, there is another one, or the log is being closed. Then
+    /// there is no point in trying again.
+    pub(super) fn pause(&self, at_most: Duration) -> Interrupt {
+        let nothing_new = |queue: &mut Queue| queue.life == Life::Open && !queue.has_switch();
+        let (mut queue, _) =
+            self.work.wait_timeout_while(self.lock(), at_most, nothing_new).unwrap_or_else(PoisonError::into_inner);
+        match queue.overtake() {
+            Interrupt::TryAgain if queue.life != Life::Open => Interrupt::End,
+            interrupt => interrupt,
+        }
+    }
+
+    /// The writer thread is done.
+    pub(super) fn end(&self) {
+        self.lock().end(&self.counters);
+        self.ended.notify_all();
+    }
+}
+
+impl Shared {
     fn update_gate(&self, queue: &Queue) {
-        let was_open = self.gate.is_open();
-        let is_open = queue.should_gate_open(was_open);
-        if is_open != was_open {
-            self.gate.open.store(is_open, Relaxed);
-        }
-        if is_open && !was_open {
-            self.gate.opened.notify_waiters();
-        }
+        self.signals.set_open(queue.should_gate_open(self.signals.is_open()));
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
@@ -218,136 +260,77 @@ impl Shared {
     }
 }
 
-/// The writer thread's side.
-impl Shared {
-    /// The next entry; waits for it. `None`: closed, and nothing is left.
-    pub(super) fn next(&self) -> Option<Entry> {
-        let mut queue = self
-            .work
-            .wait_while(self.lock(), |queue| queue.entries.is_empty() && !queue.is_closing && !queue.has_ended)
-            .unwrap_or_else(PoisonError::into_inner);
-        queue.entries.pop_front()
-    }
-
-    /// A batch is written whole: its room and its buffer are free again.
-    pub(super) fn written(&self, mut batch: Batch) {
-        self.counters.written.fetch_add(batch.records, Relaxed);
-        let mut queue = self.lock();
-        Self::release(&mut queue, &batch);
-        if queue.spare.len() < SPARES {
-            batch.bytes.clear();
-            queue.spare.push(batch.bytes);
-        }
-        self.update_gate(&queue);
-    }
-
-    /// A batch has nowhere to go.
-    pub(super) fn discarded(&self, batch: &Batch) {
-        self.counters.write_error.fetch_add(batch.records, Relaxed);
-        let mut queue = self.lock();
-        Self::release(&mut queue, batch);
-        self.update_gate(&queue);
-    }
-
-    fn release(queue: &mut Queue, batch: &Batch) {
-        queue.waiting_bytes = queue.waiting_bytes.saturating_sub(batch.bytes.len() as u64);
-        queue.waiting_records = queue.waiting_records.saturating_sub(batch.records);
-    }
-
-    /// The sink works, or does not; says whether that is news.
-    pub(super) fn report(&self, state: SinkState) -> bool {
-        let mut queue = self.lock();
-        let is_news = queue.sink != SinkState::Off && queue.sink != state;
-        if is_news {
-            queue.sink = state;
-            self.update_gate(&queue);
-        }
-        is_news
-    }
-
-    /// Waits until it is time to try again, another sink is there, or the log was closed for good.
-    pub(super) fn pause(&self, at_most: Duration) -> Interrupt {
-        let should_wait = |queue: &mut Queue| !queue.has_ended && queue.switch_place().is_none();
-        let (mut queue, _) =
-            self.work.wait_timeout_while(self.lock(), at_most, should_wait).unwrap_or_else(PoisonError::into_inner);
-        if queue.has_ended {
-            return Interrupt::Ended;
-        }
-        match queue.switch_place().and_then(|place| queue.entries.remove(place)) {
-            Some(Entry::Switch(sink)) => Interrupt::Switch(sink),
-            _ => Interrupt::TryAgain,
-        }
-    }
-
-    /// The thread is done.
-    pub(super) fn end(&self) {
-        let mut queue = self.lock();
-        queue.has_ended = true;
-        queue.sink = SinkState::Off;
-        self.update_gate(&queue);
-        drop(queue);
-        self.ended.notify_all();
-    }
-}
-
-impl Queue {
-    /// The newest sink that waits: older ones are overtaken.
-    fn switch_place(&self) -> Option<usize> {
-        self.entries.iter().rposition(|entry| matches!(entry, Entry::Switch(_)))
-    }
-}
-
-/// Why a pause ended.
+/// Why the writer thread stops trying to write a batch, if it does.
 #[derive(Debug)]
 pub(super) enum Interrupt {
     TryAgain,
-    /// Overtakes what waits: the old sink does not take it.
+    /// A new sink, which overtakes all that waits: the old one does not take it.
     Switch(Sink),
-    Ended,
+    End,
 }
 
-/// Open while required records find room. Workers read it for each connection or request; it is written only when
-/// it changes.
-#[derive(Debug)]
-#[repr(align(128))]
-pub(super) struct Gate {
-    open: AtomicBool,
-    opened: Notify,
-}
-
-impl Gate {
-    pub(super) fn is_open(&self) -> bool {
-        self.open.load(Relaxed)
-    }
-}
-
-/// Tells ports with `log: required` whether their records would find room. Where the sink does not work, they wait.
-#[derive(Debug, Clone)]
-pub struct AccessGate {
-    shared: Arc<Shared>,
-}
-
-impl AccessGate {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared }
-    }
-
-    /// Whether new traffic may be taken now.
-    pub fn is_open(&self) -> bool {
-        self.shared.gate.is_open()
-    }
-
-    /// Waits until new traffic may be taken. Safe to drop and call again.
-    pub async fn opened(&self) {
-        let gate = &self.shared.gate;
-        while !gate.is_open() {
-            let mut opened = std::pin::pin!(gate.opened.notified());
-            // Enlisted before looking again: an opening in between is not missed.
-            opened.as_mut().enable();
-            if gate.is_open() {
-                return;
-            }
-            opened.await;
+impl Queue {
+    /// Whether a batch may wait here; if not, the counter of the reason.
+    fn room_for<'c>(&self, batch: &Batch, counters: &'c Counters) -> Result<(), &'c AtomicU64> {
+        if self.is_ended() {
+            return Err(&counters.write_error);
         }
+        if batch.kept == Kept::Always {
+            return Ok(());
+        }
+        if self.sink == SinkState::Unread {
+            return Err(&counters.write_error);
+        }
+        // Ordinary records leave a quarter to the required ones, so that no flood of them can close the gate. A batch
+        // that is alone always fits: a giant record is no reason to lose it.
+        let after = self.waiting_bytes + batch.bytes.len() as u64;
+        if self.waiting_bytes == 0 || after <= self.limit_bytes / 4 * 3 {
+            return Ok(());
+        }
+        Err(if self.sink == SinkState::Failing { &counters.write_error } else { &counters.sink_full })
+    }
+
+    /// Opens lower than it closes, so that it does not flap; both lie above what ordinary records can fill.
+    fn should_gate_open(&self, is_open: bool) -> bool {
+        let bound = if is_open { self.limit_bytes } else { self.limit_bytes / 8 * 7 };
+        let has_room = self.waiting_bytes == 0 || self.waiting_bytes < bound;
+        self.sink == SinkState::Working && self.life == Life::Open && has_room
+    }
+
+    fn release(&mut self, batch: &Batch) {
+        self.waiting_bytes = self.waiting_bytes.saturating_sub(batch.bytes.len() as u64);
+        self.waiting_records = self.waiting_records.saturating_sub(batch.records);
+    }
+
+    fn has_switch(&self) -> bool {
+        self.entries.iter().any(|entry| matches!(entry, Entry::Switch(_)))
+    }
+
+    /// The newest sink that waits; older ones are forgotten.
+    fn overtake(&mut self) -> Interrupt {
+        let newest = self.entries.iter().rposition(|entry| matches!(entry, Entry::Switch(_)));
+        let Some(Entry::Switch(sink)) = newest.and_then(|place| self.entries.remove(place)) else {
+            return Interrupt::TryAgain;
+        };
+        self.entries.retain(|entry| matches!(entry, Entry::Write(_)));
+        Interrupt::Switch(sink)
+    }
+
+    fn is_ended(&self) -> bool {
+        matches!(self.life, Life::Ended { .. })
+    }
+
+    /// Ends it, if it has not ended yet; what still waits is lost. Returns how many records that are.
+    fn end(&mut self, counters: &Counters) -> u64 {
+        if let Life::Ended { lost } = self.life {
+            return lost;
+        }
+        let lost = mem::take(&mut self.waiting_records);
+        counters.write_error.fetch_add(lost, Relaxed);
+        self.entries.clear();
+        self.waiting_bytes = 0;
+        self.sink = SinkState::Off;
+        self.life = Life::Ended { lost };
+        lost
     }
 }

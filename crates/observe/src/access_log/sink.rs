@@ -1,12 +1,9 @@
-//! Where the lines go, and how to write there without ever being stuck for long.
+//! Where the lines go, and how to write there without being stuck for long.
 
 use std::{
     fs::{File, OpenOptions},
     io::{self, Write},
-    os::{
-        fd::AsFd,
-        unix::fs::{FileTypeExt, OpenOptionsExt},
-    },
+    os::{fd::AsFd, unix::fs::OpenOptionsExt},
     path::Path,
 };
 
@@ -17,11 +14,11 @@ use rustix::{
 
 use super::{AccessLogError, Target};
 
-/// How long one attempt to write waits for a pipe to have room.
+/// How long one attempt to write waits for the reader.
 const PATIENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
-/// Writes to a pipe of up to this many bytes are atomic, and do not block once `poll` says that there is room
-/// (pipe(7), `PIPE_BUF`).
+/// Writes of up to this many bytes to a pipe are atomic, and do not block once `poll` says that there is room
+/// (`PIPE_BUF` in pipe(7)).
 const PIPE_ATOMIC: usize = 4096;
 
 #[derive(Debug)]
@@ -29,50 +26,42 @@ pub(super) enum Sink {
     Off,
     /// Takes all that is written at once.
     RegularFile(File),
-    /// Standard output, a FIFO, a terminal: something with a reader, who may be slow.
-    Stream(Stream),
-}
-
-#[derive(Debug)]
-pub(super) enum Stream {
-    Stdout(io::Stdout),
-    Fifo(File),
+    /// A pipe, a terminal, a socket: something with a reader, who may be slow.
+    Stream(File),
 }
 
 impl Sink {
     pub(super) fn open(target: &Target) -> Result<Self, AccessLogError> {
         match target {
             Target::Off => Ok(Self::Off),
-            Target::Stdout => Ok(Self::Stream(Stream::Stdout(io::stdout()))),
+            // A descriptor of its own, past the buffer of `io::stdout`: what that holds back could neither be
+            // counted nor bounded.
+            Target::Stdout => io::stdout()
+                .as_fd()
+                .try_clone_to_owned()
+                .and_then(|descriptor| Self::of(descriptor.into()))
+                .map_err(AccessLogError::Stdout),
             Target::File(path) => open_file(path).map_err(|source| AccessLogError::Open { path: path.clone(), source }),
         }
     }
 
-    /// Writes some of `lines`, which is not empty. `WouldBlock`: the reader is slow, try again. Whole lines go out
-    /// together where that is possible, so that another writer on the same pipe does not tear them.
+    fn of(file: File) -> io::Result<Self> {
+        Ok(if file.metadata()?.is_file() { Self::RegularFile(file) } else { Self::Stream(file) })
+    }
+
+    /// Writes some of `lines`, which is not empty. `WouldBlock`: the reader is slow, try again. To a stream whole
+    /// lines go out together where that is possible, so that another writer does not tear them.
     pub(super) fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
         match self {
             Self::Off => Ok(lines.len()),
             Self::RegularFile(file) => file.write(lines),
-            Self::Stream(stream) => stream.write(atomic_part(lines)),
+            Self::Stream(stream) => {
+                // Stdout is shared with other processes, so it cannot be made non-blocking; it is polled instead. An
+                // error or a hang-up counts as ready, and the write tells what it is.
+                let ready = poll(&mut [PollFd::new(stream, PollFlags::OUT)], Some(&PATIENCE))?;
+                if ready == 0 { Err(io::ErrorKind::WouldBlock.into()) } else { stream.write(atomic_part(lines)) }
+            }
         }
-    }
-}
-
-impl Stream {
-    fn write(&self, lines: &[u8]) -> io::Result<usize> {
-        let descriptor = match self {
-            Self::Stdout(stdout) => stdout.as_fd(),
-            Self::Fifo(file) => file.as_fd(),
-        };
-        // Stdout is often shared with other processes, so it is not made non-blocking; polled instead. An error or a
-        // hang-up counts as ready, and the write tells what it is.
-        let ready = poll(&mut [PollFd::new(&descriptor, PollFlags::OUT)], Some(&PATIENCE))?;
-        if ready == 0 {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        // Not through `Stdout`'s own buffer: what it holds back could neither be counted nor bounded.
-        Ok(rustix::io::write(descriptor, lines)?)
     }
 }
 
@@ -92,10 +81,9 @@ fn atomic_part(lines: &[u8]) -> &[u8] {
 /// wait for a reader; with it, the kernel says so (ENXIO). It means nothing for a regular file.
 fn open_file(path: &Path) -> io::Result<Sink> {
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
-    let file = OpenOptions::new().append(true).create(true).mode(0o640).custom_flags(flags.bits() as i32).open(path)?;
-    let kind = file.metadata()?.file_type();
-    let has_reader = kind.is_fifo() || kind.is_char_device() || kind.is_socket();
-    Ok(if has_reader { Sink::Stream(Stream::Fifo(file)) } else { Sink::RegularFile(file) })
+    Sink::of(
+        OpenOptions::new().append(true).create(true).mode(0o640).custom_flags(flags.bits().cast_signed()).open(path)?,
+    )
 }
 
 #[cfg(test)]

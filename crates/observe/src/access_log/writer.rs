@@ -12,6 +12,9 @@ use crate::record::{AccessRecord, TimestampCache};
 /// in the first-level caches.
 const BATCH_BYTES: usize = 32 * 1024;
 
+/// So much is reserved, for the record that makes a batch full.
+const BUFFER_BYTES: usize = 40 * 1024;
+
 /// Writes records for one worker. Dropping it flushes it.
 #[derive(Debug)]
 pub struct LogWriter {
@@ -23,21 +26,20 @@ pub struct LogWriter {
 
 impl LogWriter {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        let batch = |kept| Batch::new(kept, Vec::with_capacity(BATCH_BYTES * 5 / 4));
         Self {
             shared,
             clock: TimestampCache::new(),
-            ordinary: batch(Kept::WhileThereIsRoom),
-            required: batch(Kept::Always),
+            ordinary: Batch::new(Kept::WhileThereIsRoom, BUFFER_BYTES),
+            required: Batch::new(Kept::Always, BUFFER_BYTES),
         }
     }
 
     /// Records. Dropped, and counted, where the sink does not keep up.
     pub fn write(&mut self, record: &AccessRecord<'_>) {
-        if self.shared.is_off() {
+        if self.shared.signals.is_off() {
             return;
         }
-        append(record, self.shared.format(), &mut self.ordinary, &mut self.clock);
+        append(record, self.shared.signals.format(), &mut self.ordinary, &mut self.clock);
         if self.ordinary.bytes.len() >= BATCH_BYTES {
             self.shared.hand_over(&mut self.ordinary);
         }
@@ -47,7 +49,7 @@ impl LogWriter {
     /// they take traffic; what was already under way is kept past the bound, so the excess is at most one record for
     /// each request in flight.
     pub fn write_required(&mut self, record: &AccessRecord<'_>) {
-        append(record, self.shared.format(), &mut self.required, &mut self.clock);
+        append(record, self.shared.signals.format(), &mut self.required, &mut self.clock);
         if self.required.bytes.len() >= BATCH_BYTES {
             self.shared.hand_over(&mut self.required);
         }
@@ -55,7 +57,7 @@ impl LogWriter {
 
     /// Whether ports with `log: required` may take traffic; see [`super::AccessGate`].
     pub fn can_accept(&self) -> bool {
-        self.shared.gate.is_open()
+        self.shared.signals.is_open()
     }
 
     /// Hands over whatever is buffered. The worker's tick calls this about every 100 ms: no record is older than that

@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -14,6 +14,7 @@ use prometheus_client::{
 };
 
 use super::{HistogramSnapshot, process::KernelNumbers, registry::All};
+use crate::access_log::SinkState;
 use crate::metrics::{EndpointSnapshot, Health, PortSnapshot, RouteSnapshot, ServiceSnapshot};
 
 /// Content type of the text that [`super::Registry::encode`] returns.
@@ -186,7 +187,13 @@ impl Page<'_> {
 
     fn access_log(&mut self, all: &All) -> fmt::Result {
         let Some(log) = all.process.access_log() else { return Ok(()) };
-        self.counters("access_log_records", "Access records written.", [([], log.written.load(Relaxed))].into_iter())?;
+        self.counters("access_log_records", "Access records written.", [([], log.written())].into_iter())?;
+        let is_working = log.state() == SinkState::Working;
+        self.gauges(
+            "access_log_working",
+            "1 if the access log takes what it is given; 0 if it does not, and ports with required logs wait.",
+            [([], f64::from(is_working))].into_iter(),
+        )?;
         let dropped = log.dropped();
         self.counters(
             "access_log_dropped_records",

@@ -3,13 +3,13 @@
 use std::{
     fs,
     sync::{
-        Arc, Mutex, OnceLock, PoisonError,
+        Mutex, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::SystemTime,
 };
 
-use crate::{AccessLog, access_log::Counters};
+use crate::{AccessLog, access_log::Watch};
 
 /// Numbers of the whole process. The control plane writes them.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub struct ProcessMetrics {
     reloads_succeeded: AtomicU64,
     reloads_failed: AtomicU64,
     certificates: Mutex<Vec<CertificateExpiry>>,
-    access_log: OnceLock<Arc<Counters>>,
+    access_log: OnceLock<Watch>,
 }
 
 impl ProcessMetrics {
@@ -62,7 +62,7 @@ impl ProcessMetrics {
 
     /// Shows what this log writes and drops. The first call counts.
     pub fn watch_access_log(&self, log: &AccessLog) {
-        self.access_log.get_or_init(|| log.counters());
+        self.access_log.get_or_init(|| log.watch());
     }
 
     /// The generation of the plan that runs.
@@ -81,8 +81,8 @@ impl ProcessMetrics {
         self.certificates.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(super) fn access_log(&self) -> Option<&Counters> {
-        self.access_log.get().map(Arc::as_ref)
+    pub(super) fn access_log(&self) -> Option<&Watch> {
+        self.access_log.get()
     }
 }
 
