@@ -75,7 +75,7 @@ impl AccessGate {
     }
 
     /// Waits until new traffic may be taken. May be dropped at any time.
-    pub async fn opened(&self) {
+    pub async fn accepts(&self) {
         let signals = &self.shared.signals;
         while !signals.is_open() {
             let mut opened = std::pin::pin!(signals.opened.notified());

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    Format,
+    AccessGate, Format,
     queue::{Batch, Kept, Shared},
 };
 use crate::record::{AccessRecord, TimestampCache};
@@ -55,9 +55,14 @@ impl LogWriter {
         }
     }
 
-    /// Whether ports with `log: required` may take traffic; see [`super::AccessGate`].
+    /// Whether ports with `log: required` may take traffic: one load.
     pub fn can_accept(&self) -> bool {
         self.shared.signals.is_open()
+    }
+
+    /// The gate to wait at when they may not, which does not borrow the writer.
+    pub fn gate(&self) -> AccessGate {
+        AccessGate::new(Arc::clone(&self.shared))
     }
 
     /// Hands over whatever is buffered. The worker's tick calls this about every 100 ms: no record is older than that
