@@ -117,7 +117,11 @@ impl PathRewrite {
     /// Writes the new path.
     pub fn apply(&self, path: &[u8], out: &mut Vec<u8>) {
         let rest = self.matched_prefix.and_then(|matched| path.get(matched..)).unwrap_or_default();
-        let base = if rest.is_empty() { &*self.replacement } else { self.replacement.strip_suffix(b"/").unwrap_or(&self.replacement) };
+        let base = if rest.is_empty() {
+            &*self.replacement
+        } else {
+            self.replacement.strip_suffix(b"/").unwrap_or(&self.replacement)
+        };
         out.extend_from_slice(base);
         out.extend_from_slice(rest);
         if base.is_empty() && rest.is_empty() {

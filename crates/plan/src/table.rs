@@ -55,7 +55,12 @@ impl HostTest {
 
 impl RouteTable {
     /// Adds a route; routes may come in any order, except that regular expressions keep the one they come in.
-    pub(crate) fn insert(&mut self, host: &HostPattern, path: Option<(&PathPattern, Option<Regex>)>, route: Arc<RoutePlan>) {
+    pub(crate) fn insert(
+        &mut self,
+        host: &HostPattern,
+        path: Option<(&PathPattern, Option<Regex>)>,
+        route: Arc<RoutePlan>,
+    ) {
         let routes = match host {
             HostPattern::Exact(name) => self.exact.entry(name.as_str().into()).or_default(),
             HostPattern::Suffix(suffix) => self.suffixes.entry(suffix.as_str().into()).or_default(),

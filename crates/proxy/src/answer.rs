@@ -71,7 +71,13 @@ fn write_head(
 }
 
 /// Where a route's redirect leads for this request.
-pub(crate) fn route_location(redirect: &Redirect, scheme: &str, authority: &[u8], path: &[u8], query: Option<&[u8]>) -> Vec<u8> {
+pub(crate) fn route_location(
+    redirect: &Redirect,
+    scheme: &str,
+    authority: &[u8],
+    path: &[u8],
+    query: Option<&[u8]>,
+) -> Vec<u8> {
     let mut location = Vec::with_capacity(128);
     if redirect.base.is_empty() {
         location.extend_from_slice(scheme.as_bytes());

@@ -26,7 +26,11 @@ pub(crate) async fn read_proxy_header(stream: &TcpStream, deadline: &Deadline) -
     loop {
         let seen = deadline.race(stream.peek(&mut window)).await.map_err(timed_out)?;
         if seen == 0 {
-            return Err(if header.is_empty() { Termination::Empty.into() } else { Termination::ProxyHeaderInvalid.into() });
+            return Err(if header.is_empty() {
+                Termination::Empty.into()
+            } else {
+                Termination::ProxyHeaderInvalid.into()
+            });
         }
         let already = header.len();
         header.extend_from_slice(&window[..seen]);
@@ -112,16 +116,21 @@ fn forwarded_certificate(certificate: &PeerCertificate) -> String {
 
 /// Nothing that could end the value, the quotes or the line.
 fn quoted(text: &str) -> String {
-    text.chars().filter(|character| matches!(character, ' '..='~')).flat_map(|character| {
-        let escape = matches!(character, '"' | '\\').then_some('\\');
-        escape.into_iter().chain([character])
-    }).filter(|character| !matches!(character, ';')).collect()
+    text.chars()
+        .filter(|character| matches!(character, ' '..='~'))
+        .flat_map(|character| {
+            let escape = matches!(character, '"' | '\\').then_some('\\');
+            escape.into_iter().chain([character])
+        })
+        .filter(|character| !matches!(character, ';'))
+        .collect()
 }
 
 /// Someone speaks HTTP to an https port: tell them in HTTP, which is what they will show.
 fn plaintext_on_tls(stream: &TcpStream, first: u8) -> Ended {
     if first.is_ascii_uppercase() {
-        let answer = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\nconnection: close\r\ncontent-length: 47\r\n\r\n\
+        let answer =
+            b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\nconnection: close\r\ncontent-length: 47\r\n\r\n\
             400 Bad Request: this port speaks https: only.\n";
         let mut sink = [0; 4096];
         let _ = stream.try_read(&mut sink);
@@ -167,4 +176,3 @@ fn timed_out(error: io::Error) -> Ended {
         _ => Ended::because(Termination::ClientReset, error.to_string()),
     }
 }
-

@@ -72,7 +72,10 @@ pub(crate) struct Failure {
 enum BothWays {
     Answered(Served, Reuse),
     /// The endpoint switched protocols; the head for the client is written but not sent.
-    Upgraded { sent: u64, response: Duration },
+    Upgraded {
+        sent: u64,
+        response: Duration,
+    },
 }
 
 /// Whether the upstream connection can serve again.
@@ -189,7 +192,8 @@ impl Attempt<'_> {
         let idle = self.service.timeouts.idle;
         let (_, writer) = client.split();
         let deadline = reader.deadline;
-        let mut sink = writer.into_sink(deadline, idle, self.port.limits.minimum_rate, framing == ClientFraming::Chunked);
+        let mut sink =
+            writer.into_sink(deadline, idle, self.port.limits.minimum_rate, framing == ClientFraming::Chunked);
         let mut source = reader.into_body(idle);
         let body_began = Instant::now();
         let relayed = relay(&mut source, &mut sink).await;
@@ -228,8 +232,14 @@ impl Attempt<'_> {
             reader.deadline.clear();
             let deadline = reader.deadline;
             let response_time = self.service.timeouts.response;
-            let mut heading =
-                pin!(self.final_head(&mut reader, client_io, method_is_head, version == Version::Http11, &upload, &mut sent));
+            let mut heading = pin!(self.final_head(
+                &mut reader,
+                client_io,
+                method_is_head,
+                version == Version::Http11,
+                &upload,
+                &mut sent
+            ));
             std::future::poll_fn(|context| {
                 if let Poll::Ready(result) = heading.as_mut().poll(context) {
                     return Poll::Ready(Some(result));
@@ -410,7 +420,11 @@ async fn send(
 
 /// Waits for the endpoint's 100 (RFC 9110 10.1.1). One that does not know the expectation never says it; the client
 /// must not wait for ever, so after a while it is said in its stead.
-async fn await_invitation(upload: &Upload, client: &Io, deadline: &crate::deadline::Deadline) -> Result<(), RelayError> {
+async fn await_invitation(
+    upload: &Upload,
+    client: &Io,
+    deadline: &crate::deadline::Deadline,
+) -> Result<(), RelayError> {
     deadline.set(CONTINUE_TIME);
     // Polled after the response in the same task, so that no waker is needed for `may_flow`.
     let invited = std::future::poll_fn(|context: &mut Context<'_>| {
@@ -470,7 +484,8 @@ fn failure(error: HeadError, repeatable: bool) -> Failure {
             (Termination::ResponseInvalid, error.to_string(), 502, "the service's answer can not be understood")
         }
     };
-    let is_safe_to_repeat = repeatable && matches!(termination, Termination::EndpointClosed | Termination::EndpointReset);
+    let is_safe_to_repeat =
+        repeatable && matches!(termination, Termination::EndpointClosed | Termination::EndpointReset);
     Failure {
         ended: Ended::because(termination, detail),
         is_safe_to_repeat,
@@ -487,9 +502,12 @@ fn upload_failure(error: Option<RelayError>) -> Failure {
         Some(RelayError::Coding(error)) => {
             (Termination::BadRequest, error.as_str().to_owned(), Some(400), "the request body is malformed")
         }
-        Some(RelayError::TooLarge) => {
-            (Termination::RequestTooLarge, "request body too large".to_owned(), Some(413), "the request body is too large")
-        }
+        Some(RelayError::TooLarge) => (
+            Termination::RequestTooLarge,
+            "request body too large".to_owned(),
+            Some(413),
+            "the request body is too large",
+        ),
         Some(RelayError::SourceTooSlow) => {
             (Termination::ClientTooSlow, "the body came too slowly".to_owned(), Some(408), "the body came too slowly")
         }
@@ -512,7 +530,9 @@ fn upload_failure(error: Option<RelayError>) -> Failure {
 /// Why a response that had begun was not completed.
 fn response_end(error: RelayError) -> Ended {
     match error {
-        RelayError::Truncated => Ended::because(Termination::ResponseTruncated, "the endpoint closed within its answer"),
+        RelayError::Truncated => {
+            Ended::because(Termination::ResponseTruncated, "the endpoint closed within its answer")
+        }
         RelayError::Coding(error) => Ended::because(Termination::ResponseInvalid, error.as_str()),
         RelayError::TooLarge | RelayError::SourceTooSlow => Termination::ResponseTruncated.into(),
         RelayError::Read(error) if error.kind() == io::ErrorKind::TimedOut => Termination::IdleTimeout.into(),

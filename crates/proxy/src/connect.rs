@@ -64,7 +64,9 @@ async fn open(
         },
         detail: match error.kind() {
             io::ErrorKind::ConnectionRefused => format!("nobody listens on {}", endpoint.label),
-            io::ErrorKind::TimedOut => format!("{} did not accept within {:?}", endpoint.label, service.timeouts.connect),
+            io::ErrorKind::TimedOut => {
+                format!("{} did not accept within {:?}", endpoint.label, service.timeouts.connect)
+            }
             _ => format!("connecting to {} failed: {error}", endpoint.label),
         },
     };

@@ -60,7 +60,8 @@ impl DataPlane {
         let mut workers = Vec::with_capacity(start.workers);
         for index in 0..start.workers {
             let (commands, receiver) = mpsc::unbounded_channel();
-            let (plan, writer, admission) = (Arc::clone(&start.plan), start.access_log.writer(), Arc::clone(&admission));
+            let (plan, writer, admission) =
+                (Arc::clone(&start.plan), start.access_log.writer(), Arc::clone(&admission));
             let sockets = sockets.next().unwrap_or_default();
             let run = move || {
                 if let Err(error) = Worker::new(index, plan, writer, admission).run(sockets, receiver) {

@@ -120,7 +120,8 @@ async fn steps<'a>(
             Ok(respond(visit, client, redirect.status, Termination::Redirected, story, write).await)
         }
         Action::Respond(fixed) => {
-            let write = |reply: Reply, out: &mut Vec<u8>| answer::write_respond(fixed, &route.response_headers, reply, out);
+            let write =
+                |reply: Reply, out: &mut Vec<u8>| answer::write_respond(fixed, &route.response_headers, reply, out);
             Ok(respond(visit, client, fixed.status, Termination::Responded, story, write).await)
         }
     }
@@ -310,13 +311,25 @@ fn refusal(error: RequestError) -> Refused {
 }
 
 /// Redirects to the port's https twin. Without a Host there is nowhere to send the client.
-async fn redirect_to_https(visit: &Visit, client: &mut Http1, port: u16, path: &[u8], story: &mut Story<'_>) -> Finished {
+async fn redirect_to_https(
+    visit: &Visit,
+    client: &mut Http1,
+    port: u16,
+    path: &[u8],
+    story: &mut Story<'_>,
+) -> Finished {
     let host = client.head.host.map_or(Vec::new(), |span| span.of(client.text()).to_vec());
     let query = client.head.query.map(|span| span.of(client.text()));
     let location = answer::https_location(port, &host, path, query);
     // 308 keeps the method, so that a POST is not quietly turned into a GET.
     let is_simple = matches!(client.head.method.of(client.text()), b"GET" | b"HEAD");
-    let status = if host.is_empty() { 400 } else if is_simple { 301 } else { 308 };
+    let status = if host.is_empty() {
+        400
+    } else if is_simple {
+        301
+    } else {
+        308
+    };
     let write = |reply: Reply, out: &mut Vec<u8>| {
         if status == 400 {
             answer::write_refusal(400, "no Host to redirect to", reply, out);

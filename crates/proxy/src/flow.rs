@@ -124,9 +124,10 @@ async fn session(visit: &mut Visit, client: Io, deadline: Deadline, early: &[u8]
         headers: &(),
         certificate_names: &visit.certificate_names,
     };
-    let route = port.routes.find(&traffic).ok_or_else(|| {
-        Ended::because(Termination::NoRoute, "no route of this port takes this session")
-    })?;
+    let route = port
+        .routes
+        .find(&traffic)
+        .ok_or_else(|| Ended::because(Termination::NoRoute, "no route of this port takes this session"))?;
     route
         .admits(visit.source.ip(), &visit.certificate_names)
         .map_err(|refusal| Ended::because(Termination::RefusedRoute, refusal.as_str()))?;
@@ -142,12 +143,9 @@ async fn session(visit: &mut Visit, client: Io, deadline: Deadline, early: &[u8]
     let mut phases = Phases { connect: Some(connect_began.elapsed()), ..Phases::default() };
     let relay_began = Instant::now();
     let passed = match &connected {
-        Err(ended) => Passed {
-            from_client: 0,
-            from_endpoint: 0,
-            termination: ended.termination,
-            detail: ended.detail.clone(),
-        },
+        Err(ended) => {
+            Passed { from_client: 0, from_endpoint: 0, termination: ended.termination, detail: ended.detail.clone() }
+        }
         Ok((_, endpoint)) => {
             deadline.clear();
             let sent = endpoint.write_all(early, &endpoint_deadline).await;

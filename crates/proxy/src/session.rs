@@ -3,14 +3,7 @@
 //! Each direction ends for itself: when one side has said all it had to say, the other is told so (half-close) and
 //! may go on. Between plain sockets the bytes never come into this process (splice(2)).
 
-use std::{
-    cell::Cell,
-    io,
-    os::fd::AsFd,
-    pin::pin,
-    task::Poll,
-    time::Duration,
-};
+use std::{cell::Cell, io, os::fd::AsFd, pin::pin, task::Poll, time::Duration};
 
 use portcullis_kernel::splice::Pipe;
 use portcullis_observe::Termination;
@@ -161,7 +154,10 @@ impl Direction<'_> {
     async fn copy(&self) -> Result<(), Broken> {
         let mut buffer = self.buffers.take();
         loop {
-            let count = self.patiently(async || self.from.read(&mut buffer, self.deadline).await).await.map_err(Broken::Reading)?;
+            let count = self
+                .patiently(async || self.from.read(&mut buffer, self.deadline).await)
+                .await
+                .map_err(Broken::Reading)?;
             if count == 0 {
                 self.buffers.give(buffer);
                 return Ok(());
@@ -190,7 +186,9 @@ impl Direction<'_> {
             }
             while pipe.held() > 0 {
                 let sent = self
-                    .patiently(async || self.deadline.race(ready(self.to, Interest::WRITABLE, |fd| pipe.drain(fd))).await)
+                    .patiently(async || {
+                        self.deadline.race(ready(self.to, Interest::WRITABLE, |fd| pipe.drain(fd))).await
+                    })
                     .await
                     .map_err(Broken::Writing)?;
                 self.moved(sent);
@@ -206,7 +204,8 @@ impl Direction<'_> {
     /// Tries until the *session* has been still for too long: bytes in the other direction count as life.
     async fn patiently<T>(&self, mut attempt: impl AsyncFnMut() -> io::Result<T>) -> io::Result<T> {
         loop {
-            let allowed = if self.shared.is_half.get() { self.shared.half_close.min(self.shared.idle) } else { self.shared.idle };
+            let allowed =
+                if self.shared.is_half.get() { self.shared.half_close.min(self.shared.idle) } else { self.shared.idle };
             let still = Duration::from_millis(self.deadline.now_ms().saturating_sub(self.shared.last_ms.get()));
             let Some(left) = allowed.checked_sub(still).filter(|left| !left.is_zero()) else {
                 return Err(io::ErrorKind::TimedOut.into());
@@ -223,7 +222,11 @@ impl Direction<'_> {
 }
 
 /// Runs a non-blocking call on the socket of a plain connection until it does not say `WouldBlock`.
-async fn ready<T>(io: &Io, interest: Interest, mut call: impl FnMut(std::os::fd::BorrowedFd<'_>) -> io::Result<T>) -> io::Result<T> {
+async fn ready<T>(
+    io: &Io,
+    interest: Interest,
+    mut call: impl FnMut(std::os::fd::BorrowedFd<'_>) -> io::Result<T>,
+) -> io::Result<T> {
     std::future::poll_fn(|context| {
         loop {
             let stream = io.stream();

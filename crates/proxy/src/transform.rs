@@ -42,12 +42,18 @@ pub(crate) fn write_request(parts: &RequestParts<'_>, out: &mut Vec<u8>) {
     let asked_host = head.authority.map_or(parts.fallback_host.as_bytes(), |span| span.of(text));
     out.extend_from_slice(route.rewrite_host.as_deref().unwrap_or(asked_host));
     out.extend_from_slice(b"\r\n");
-    copy_fields(&head.fields, text, out, |field| {
-        field.known == Known::Other
-            || !(field.known.is_hop_by_hop()
-                || field.known.is_forwarding_claim()
-                || matches!(field.known, Known::Host | Known::Expect | Known::XRequestId | Known::Disguised))
-    }, &route.request_headers);
+    copy_fields(
+        &head.fields,
+        text,
+        out,
+        |field| {
+            field.known == Known::Other
+                || !(field.known.is_hop_by_hop()
+                    || field.known.is_forwarding_claim()
+                    || matches!(field.known, Known::Host | Known::Expect | Known::XRequestId | Known::Disguised))
+        },
+        &route.request_headers,
+    );
     write_exchange_lines(parts, asked_host, out);
     write_edits(&route.request_headers, out);
     out.extend_from_slice(b"\r\n");
