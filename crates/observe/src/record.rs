@@ -142,3 +142,6 @@ impl AccessRecord<'_> {
         text::append(self, out, clock);
     }
 }
+
+#[cfg(test)]
+mod tests;

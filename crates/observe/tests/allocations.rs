@@ -88,7 +88,7 @@ fn records_and_counters_allocate_nothing_once_warm() {
         let mut serve = || {
             writer.write(&full_record(&mut ids));
             port.shard(0).ended(Termination::Completed);
-            route.shard(0).response(200, Duration::from_millis(6));
+            route.shard(0).finished(Some(200), Duration::from_millis(6));
         };
         serve();
         let before = ALLOCATIONS.get();

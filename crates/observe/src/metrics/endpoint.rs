@@ -67,7 +67,7 @@ impl EndpointMetrics {
             health: Health::from_number(self.health.load(Relaxed)),
             checks_passed: self.checks_passed.load(Relaxed),
             checks_failed: self.checks_failed.load(Relaxed),
-            responses: StatusClasses::sum(&self.shards, |shard| &shard.responses),
+            finished: StatusClasses::sum(&self.shards, |shard| &shard.finished),
             connects,
             connect_failures: sum(|shard| &shard.connect_failures),
             reuses: sum(|shard| &shard.reuses),
@@ -113,7 +113,7 @@ pub enum CheckOutcome {
 /// Counters of one endpoint, written by one worker.
 #[derive(Debug)]
 pub struct EndpointShard {
-    responses: StatusClasses,
+    finished: StatusClasses,
     /// Connections made.
     pub connects: Cell,
     /// Connections that could not be made, TLS handshakes included.
@@ -132,7 +132,7 @@ pub struct EndpointShard {
 impl EndpointShard {
     fn new(buckets: &Buckets) -> Self {
         Self {
-            responses: StatusClasses::default(),
+            finished: StatusClasses::default(),
             connects: Cell::default(),
             connect_failures: Cell::default(),
             reuses: Cell::default(),
@@ -143,10 +143,13 @@ impl EndpointShard {
         }
     }
 
-    /// Counts an answer and how long it took from the request's head sent to the answer's head received.
-    pub fn response(&self, status: u16, took: Duration) {
-        self.responses.count(status);
-        self.response_time.observe(took);
+    /// Counts the end of a request or session: the status of its response, if there was one, and how long it took.
+    /// Only responses are timed: how long sessions last is no latency.
+    pub fn finished(&self, status: Option<u16>, took: Duration) {
+        self.finished.count(status);
+        if status.is_some() {
+            self.response_time.observe(took);
+        }
     }
 }
 
@@ -163,8 +166,8 @@ pub struct EndpointSnapshot {
     pub checks_passed: u64,
     /// Health checks that did not.
     pub checks_failed: u64,
-    /// Answers by class of status.
-    pub responses: StatusCounts,
+    /// Requests and sessions that ended, by class of status.
+    pub finished: StatusCounts,
     /// Connections made.
     pub connects: u64,
     /// Connections that could not be made.

@@ -14,8 +14,8 @@ use crate::{AccessLog, access_log::Watch};
 /// Numbers of the whole process. The control plane writes them.
 #[derive(Debug)]
 pub struct ProcessMetrics {
-    pub(super) started: SystemTime,
-    pub(super) build: OnceLock<Build>,
+    started: SystemTime,
+    build: OnceLock<Build>,
     plan_generation: AtomicU64,
     reloads_succeeded: AtomicU64,
     reloads_failed: AtomicU64,
@@ -68,6 +68,14 @@ impl ProcessMetrics {
     /// The generation of the plan that runs.
     pub fn plan_generation(&self) -> u64 {
         self.plan_generation.load(Relaxed)
+    }
+
+    pub(super) fn started(&self) -> SystemTime {
+        self.started
+    }
+
+    pub(super) fn build(&self) -> Option<&Build> {
+        self.build.get()
     }
 
     pub(super) fn reloads(&self) -> [(ReloadOutcome, u64); 2] {

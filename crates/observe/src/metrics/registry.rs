@@ -95,22 +95,22 @@ impl Registry {
 
     /// All ports, by name.
     pub fn port_snapshots(&self) -> Vec<PortSnapshot> {
-        self.all.ports.held().iter().map(|port| port.snapshot()).collect()
+        self.all.ports.read(PortMetrics::snapshot)
     }
 
     /// All routes, by port and name.
     pub fn route_snapshots(&self) -> Vec<RouteSnapshot> {
-        self.all.routes.held().iter().map(|route| route.snapshot()).collect()
+        self.all.routes.read(RouteMetrics::snapshot)
     }
 
     /// All services, by name.
     pub fn service_snapshots(&self) -> Vec<ServiceSnapshot> {
-        self.all.services.held().iter().map(|service| service.snapshot()).collect()
+        self.all.services.read(ServiceMetrics::snapshot)
     }
 
     /// All endpoints, by service and address.
     pub fn endpoint_snapshots(&self) -> Vec<EndpointSnapshot> {
-        self.all.endpoints.held().iter().map(|endpoint| endpoint.snapshot()).collect()
+        self.all.endpoints.read(EndpointMetrics::snapshot)
     }
 }
 
@@ -137,14 +137,21 @@ impl<K: Ord, M> Family<K, M> {
         new
     }
 
-    /// All that is held, in the order of the keys.
-    pub(super) fn held(&self) -> Vec<Arc<M>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).values().filter_map(Weak::upgrade).collect()
+    /// Reads all that is held, in the order of the keys.
+    pub(super) fn read<S>(&self, snapshot: impl Fn(&M) -> S) -> Vec<S> {
+        // Collected first: reading the shards of a hundred thousand routes must not keep a reload waiting.
+        let held: Vec<_> = {
+            let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            known.values().filter_map(Weak::upgrade).collect()
+        };
+        held.iter().map(|metrics| snapshot(metrics)).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -165,11 +172,11 @@ mod tests {
         let registry = Registry::new(3, Buckets::default());
         let (one, other) = (registry.route("web", "shop"), registry.route("mesh", "shop"));
         for worker in 0..3 {
-            one.shard(worker).sessions.add(1);
+            one.shard(worker).finished(Some(200), Duration::from_millis(2));
         }
-        other.shard(2).sessions.add(5);
-        let snapshots = registry.route_snapshots();
-        let sessions: Vec<_> = snapshots.iter().map(|route| (route.port.as_str(), route.sessions)).collect();
-        assert_eq!(sessions, [("mesh", 5), ("web", 3)]);
+        other.shard(2).finished(None, Duration::from_mins(5));
+        let [mesh, web] = registry.route_snapshots().try_into().unwrap();
+        assert_eq!((&*mesh.port, mesh.finished["none"], mesh.response_time.count), ("mesh", 1, 0));
+        assert_eq!((&*web.port, web.finished["2xx"], web.response_time.count), ("web", 3, 3));
     }
 }

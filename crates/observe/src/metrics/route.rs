@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{
     Buckets, Histogram, HistogramSnapshot,
-    cell::{Cell, Shards},
+    cell::Shards,
     status::{StatusClasses, StatusCounts},
 };
 
@@ -33,8 +33,7 @@ impl RouteMetrics {
         RouteSnapshot {
             port: self.port.to_string(),
             route: self.name.to_string(),
-            responses: StatusClasses::sum(&self.shards, |shard| &shard.responses),
-            sessions: self.shards.sum(|shard| &shard.sessions),
+            finished: StatusClasses::sum(&self.shards, |shard| &shard.finished),
             response_time: HistogramSnapshot::sum(self.shards.iter().map(|shard| &shard.response_time)),
         }
     }
@@ -43,22 +42,22 @@ impl RouteMetrics {
 /// Counters of one route, written by one worker.
 #[derive(Debug)]
 pub struct RouteShard {
-    responses: StatusClasses,
-    /// TCP and TLS sessions, and upgraded connections.
-    pub sessions: Cell,
+    finished: StatusClasses,
     response_time: Histogram,
 }
 
 impl RouteShard {
     fn new(buckets: &Buckets) -> Self {
-        Self { responses: StatusClasses::default(), sessions: Cell::default(), response_time: Histogram::new(buckets) }
+        Self { finished: StatusClasses::default(), response_time: Histogram::new(buckets) }
     }
 
-    /// Counts a response to a client and how long it took from the end of the request's head to the end of the
-    /// response.
-    pub fn response(&self, status: u16, took: Duration) {
-        self.responses.count(status);
-        self.response_time.observe(took);
+    /// Counts the end of a request or session: the status of its response, if there was one, and how long it took.
+    /// Only responses are timed: how long sessions last is no latency.
+    pub fn finished(&self, status: Option<u16>, took: Duration) {
+        self.finished.count(status);
+        if status.is_some() {
+            self.response_time.observe(took);
+        }
     }
 }
 
@@ -69,10 +68,8 @@ pub struct RouteSnapshot {
     pub port: String,
     /// Its name.
     pub route: String,
-    /// Responses by class of status.
-    pub responses: StatusCounts,
-    /// TCP and TLS sessions, and upgraded connections.
-    pub sessions: u64,
+    /// Requests and sessions that ended, by class of status.
+    pub finished: StatusCounts,
     /// How long responses took.
     pub response_time: HistogramSnapshot,
 }

@@ -31,8 +31,7 @@ impl ServiceMetrics {
     pub fn snapshot(&self) -> ServiceSnapshot {
         ServiceSnapshot {
             service: self.name.to_string(),
-            responses: StatusClasses::sum(&self.shards, |shard| &shard.responses),
-            sessions: self.shards.sum(|shard| &shard.sessions),
+            finished: StatusClasses::sum(&self.shards, |shard| &shard.finished),
             retries: self.shards.sum(|shard| &shard.retries),
             no_endpoint: self.shards.sum(|shard| &shard.no_endpoint),
             response_time: HistogramSnapshot::sum(self.shards.iter().map(|shard| &shard.response_time)),
@@ -43,9 +42,7 @@ impl ServiceMetrics {
 /// Counters of one service, written by one worker.
 #[derive(Debug)]
 pub struct ServiceShard {
-    responses: StatusClasses,
-    /// TCP and TLS sessions, and upgraded connections.
-    pub sessions: Cell,
+    finished: StatusClasses,
     /// Attempts after the first.
     pub retries: Cell,
     /// Requests and sessions for which no endpoint was available.
@@ -56,19 +53,20 @@ pub struct ServiceShard {
 impl ServiceShard {
     fn new(buckets: &Buckets) -> Self {
         Self {
-            responses: StatusClasses::default(),
-            sessions: Cell::default(),
+            finished: StatusClasses::default(),
             retries: Cell::default(),
             no_endpoint: Cell::default(),
             response_time: Histogram::new(buckets),
         }
     }
 
-    /// Counts an answer of the service and how long it took from the first attempt to the head of the answer,
-    /// retries included.
-    pub fn response(&self, status: u16, took: Duration) {
-        self.responses.count(status);
-        self.response_time.observe(took);
+    /// Counts the end of a request or session: the status of its response, if there was one, and how long it took.
+    /// Only responses are timed: how long sessions last is no latency.
+    pub fn finished(&self, status: Option<u16>, took: Duration) {
+        self.finished.count(status);
+        if status.is_some() {
+            self.response_time.observe(took);
+        }
     }
 }
 
@@ -77,10 +75,8 @@ impl ServiceShard {
 pub struct ServiceSnapshot {
     /// Its name.
     pub service: String,
-    /// Answers by class of status.
-    pub responses: StatusCounts,
-    /// TCP and TLS sessions, and upgraded connections.
-    pub sessions: u64,
+    /// Requests and sessions that ended, by class of status.
+    pub finished: StatusCounts,
     /// Attempts after the first.
     pub retries: u64,
     /// Requests and sessions for which no endpoint was available.

@@ -11,7 +11,7 @@ pub(super) fn append(record: &AccessRecord<'_>, out: &mut Vec<u8>, clock: &mut T
         None => out.push(b'-'),
     });
     column(out, 16, |out| out.extend_from_slice(record.termination.as_str().as_bytes()));
-    column(out, 10, |out| milliseconds(out, record.phases.total.as_micros()));
+    right_column(out, 11, |out| milliseconds(out, record.phases.total.as_micros()));
     subject(out, record);
     pairs(out, record);
     out.push(b'\n');
@@ -69,6 +69,16 @@ fn column(out: &mut Vec<u8>, width: usize, value: impl FnOnce(&mut Vec<u8>)) {
     let end = out.len() + width;
     value(out);
     out.resize(end.max(out.len()), b' ');
+}
+
+/// The same, with the spaces before the value.
+fn right_column(out: &mut Vec<u8>, width: usize, value: impl FnOnce(&mut Vec<u8>)) {
+    out.push(b' ');
+    let start = out.len();
+    value(out);
+    let missing = width.saturating_sub(out.len() - start);
+    out.resize(out.len() + missing, b' ');
+    out[start..].rotate_right(missing);
 }
 
 fn pair(out: &mut Vec<u8>, name: &str, value: impl FnOnce(&mut Vec<u8>)) {
