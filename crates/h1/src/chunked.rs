@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::Known;
+use crate::{Known, framing::MAX_LENGTH};
 
 /// Chunk extensions of one body are ignored up to this many bytes in all (CVE-2023-39326 and kin: a byte of data
 /// with kilobytes of extension each).
@@ -65,7 +65,7 @@ pub struct Progress {
 /// Why a chunked body was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChunkError {
-    /// Not `1*HEXDIG` of at most 16 digits, or followed by something else than `;` or CRLF.
+    /// Not `1*HEXDIG` of at most 16 digits up to `i64::MAX`, or followed by something else than `;` or CRLF.
     Size,
     /// Control bytes in an extension, or too many bytes of them.
     Extension,
@@ -137,7 +137,8 @@ impl ChunkedDecoder {
                 (b';', 1..) => Ok(State::Extension { size }),
                 (_, 0..16) => {
                     let digit = char::from(byte).to_digit(16).ok_or(ChunkError::Size)?;
-                    Ok(State::Size { size: (size << 4) | u64::from(digit), digits: digits + 1 })
+                    let size = (size << 4) | u64::from(digit);
+                    if size > MAX_LENGTH { Err(ChunkError::Size) } else { Ok(State::Size { size, digits: digits + 1 }) }
                 }
                 _ => Err(ChunkError::Size),
             },
@@ -192,13 +193,7 @@ fn check_trailers(section: &[u8]) -> Result<(), ChunkError> {
     let mut fields = [httparse::EMPTY_HEADER; MAX_TRAILER_FIELDS];
     match httparse::parse_headers(section, &mut fields) {
         Ok(httparse::Status::Complete((length, fields))) if length == section.len() => {
-            let is_forbidden = |name: &[u8]| {
-                !matches!(Known::from_name(name), Known::Other | Known::Date | Known::Server | Known::XRequestId)
-                    || [&b"set-cookie"[..], b"content-type", b"content-encoding", b"content-range", b"www-authenticate"]
-                        .iter()
-                        .any(|forbidden| name.eq_ignore_ascii_case(forbidden))
-            };
-            if fields.iter().any(|field| is_forbidden(field.name.as_bytes())) {
+            if fields.iter().any(|field| is_forbidden_trailer(field.name.as_bytes())) {
                 return Err(ChunkError::ForbiddenTrailer);
             }
             Ok(())
@@ -207,10 +202,33 @@ fn check_trailers(section: &[u8]) -> Result<(), ChunkError> {
     }
 }
 
+/// Fields that frame, route, authenticate, condition or describe a message count only in the head (RFC 9110 6.5.1);
+/// services that merge trailers into the head would believe them.
+fn is_forbidden_trailer(name: &[u8]) -> bool {
+    const FORBIDDEN: [&str; 12] = [
+        "cache-control",
+        "content-encoding",
+        "content-range",
+        "content-type",
+        "location",
+        "max-forwards",
+        "pragma",
+        "range",
+        "set-cookie",
+        "set-cookie2",
+        "vary",
+        "www-authenticate",
+    ];
+    !matches!(Known::from_name(name), Known::Other | Known::Date | Known::Server | Known::XRequestId)
+        || name.get(..3).is_some_and(|start| start.eq_ignore_ascii_case(b"if-"))
+        || FORBIDDEN.iter().any(|forbidden| name.eq_ignore_ascii_case(forbidden.as_bytes()))
+}
+
 /// Writes the line before a chunk's data. `length` is not 0: that would end the body.
 pub fn write_size(length: usize, out: &mut Vec<u8>) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digits = (usize::BITS - length.leading_zeros()).div_ceil(4).max(1);
+    debug_assert!(length > 0, "a chunk of length 0 ends the body");
+    let digits = (usize::BITS - length.leading_zeros()).div_ceil(4);
     out.extend((0..digits).rev().map(|digit| DIGITS[(length >> (digit * 4)) & 0xf]));
     out.extend_from_slice(b"\r\n");
 }

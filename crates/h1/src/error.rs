@@ -14,7 +14,7 @@ pub enum RequestError {
     Malformed,
     /// A byte that can not begin a request; TLS sent to a plain port looks like this.
     NotHttp,
-    /// The request target has bytes that RFC 3986 does not allow, or is of no known form (RFC 9112 3.2).
+    /// The request target has bytes that no URL may have (RFC 3986 2), or is of no known form (RFC 9112 3.2).
     BadTarget,
     /// Longer than the limit of the target: 414.
     TargetTooLong,
@@ -22,11 +22,11 @@ pub enum RequestError {
     HeadTooLarge,
     /// More header lines than the limit: 431.
     TooManyFields,
-    /// A major version other than 1: 505.
+    /// A version other than HTTP/1.0 and HTTP/1.1: 505. There is no HTTP/1.2 that we could know how to read.
     UnsupportedVersion,
     /// HTTP/1.1 without Host, or more than one Host (RFC 9112 3.2).
     BadHost,
-    /// Content-Length that is not one number (RFC 9110 8.6); also repeated and equal.
+    /// Content-Length that is not one number up to `i64::MAX` (RFC 9110 8.6); also repeated and equal.
     BadContentLength,
     /// Content-Length and Transfer-Encoding together (RFC 9112 6.1).
     LengthAndEncoding,
@@ -36,7 +36,7 @@ pub enum RequestError {
     UnknownTransferCoding,
     /// CONNECT: 501. A gateway makes no tunnels that the client chooses.
     ConnectMethod,
-    /// `Connection` names a field that frames or addresses the message (RFC 9110 7.6.1 forbids it).
+    /// `Connection` names a field that frames or addresses the message (RFC 9110 7.6.1 forbids it), or more than 32.
     BadConnectionOption,
     /// An expectation other than 100-continue: 417.
     UnknownExpectation,
@@ -78,7 +78,7 @@ impl RequestError {
             Self::BadTransferEncoding => "malformed, repeated or misplaced Transfer-Encoding",
             Self::UnknownTransferCoding => "transfer coding not implemented",
             Self::ConnectMethod => "CONNECT is not implemented",
-            Self::BadConnectionOption => "Connection names a field that frames the message",
+            Self::BadConnectionOption => "Connection names a field that frames the message, or too many",
             Self::UnknownExpectation => "unknown expectation",
             Self::BadChunk(error) => error.as_str(),
             Self::BodyTooLarge => "request body too large",
@@ -99,7 +99,8 @@ impl std::error::Error for RequestError {}
 pub enum ResponseError {
     /// Bare LF where CRLF is required.
     BareLineFeed,
-    /// Status line or a header line is not of its grammar (RFC 9112 4, 5), folded lines included.
+    /// Status line or a header line is not of its grammar (RFC 9112 4, 5), folded lines and an empty line before the
+    /// status line included; or the endpoint does not speak HTTP at all.
     Malformed,
     /// Head longer than the limit.
     HeadTooLarge,

@@ -58,19 +58,25 @@ pub enum Known {
     XForwardedPrefix,
     XForwardedUri,
     XForwardedClientCert,
+    /// Any other name of the `X-Forwarded-` family, `X-Forwarded-User` for one.
+    XForwardedOther,
     XRealIp,
     XRequestId,
     Date,
     Server,
-    /// A known name spelt with `_` for `-`: read as one by CGI-like services (CVE-2025-64484), so never passed on.
+    /// A name that CGI-like services read as another one, so never passed on: a known name with `_` or other
+    /// punctuation for `-` (CVE-2025-64484), and `Proxy`, which becomes `HTTP_PROXY` (CVE-2016-5385).
     Disguised,
 }
 
 impl Known {
     /// Recognises a name in any case.
     pub fn from_name(name: &[u8]) -> Self {
-        let known = Self::exact(name);
-        if known == Self::Other && memchr::memchr(b'_', name).is_some() { Self::disguised(name) } else { known }
+        match Self::exact(name) {
+            Self::Other if is_x_forwarded(name) => Self::XForwardedOther,
+            Self::Other if Self::is_disguised(name) => Self::Disguised,
+            known => known,
+        }
     }
 
     /// Length first: one comparison or two for almost every name.
@@ -104,13 +110,21 @@ impl Known {
             .map_or(Self::Other, |(_, known)| *known)
     }
 
-    fn disguised(name: &[u8]) -> Self {
-        let mut plain = [0; 32];
-        let Some(plain) = plain.get_mut(..name.len()) else { return Self::Other };
-        for (to, from) in plain.iter_mut().zip(name) {
-            *to = if *from == b'_' { b'-' } else { *from };
+    /// CGI maps a name to a variable, and several names to the same one: whatever is not alphanumeric becomes `_`.
+    fn is_disguised(name: &[u8]) -> bool {
+        if name.eq_ignore_ascii_case(b"proxy") {
+            return true;
         }
-        if Self::exact(plain) == Self::Other { Self::Other } else { Self::Disguised }
+        if name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-') {
+            return false;
+        }
+        // Longer than every known name, so that what is cut off is a longer name of a family.
+        let mut plain = [0; 32];
+        for (to, from) in plain.iter_mut().zip(name) {
+            *to = if from.is_ascii_alphanumeric() { *from } else { b'-' };
+        }
+        let plain = &plain[..name.len().min(32)];
+        is_x_forwarded(plain) || Self::exact(plain) != Self::Other
     }
 
     /// Fields that are for one connection only and never forwarded (RFC 9110 7.6.1). `Te`, `Upgrade` and `Trailer`
@@ -143,6 +157,7 @@ impl Known {
                 | Self::XForwardedPrefix
                 | Self::XForwardedUri
                 | Self::XForwardedClientCert
+                | Self::XForwardedOther
                 | Self::XRealIp
         )
     }
@@ -151,6 +166,11 @@ impl Known {
     pub(crate) fn frames_or_addresses(self) -> bool {
         matches!(self, Self::Host | Self::ContentLength | Self::TransferEncoding)
     }
+}
+
+fn is_x_forwarded(name: &[u8]) -> bool {
+    const FAMILY: &[u8] = b"x-forwarded-";
+    name.get(..FAMILY.len()).is_some_and(|start| start.eq_ignore_ascii_case(FAMILY))
 }
 
 /// One header line.
@@ -184,6 +204,11 @@ impl Fields {
         }));
     }
 
+    /// Forgets all lines, keeps their memory.
+    pub(crate) fn clear(&mut self) {
+        self.list.clear();
+    }
+
     /// All lines, struck ones too.
     pub fn iter(&self) -> std::slice::Iter<'_, Field> {
         self.list.iter()
@@ -201,8 +226,9 @@ impl Fields {
         self.list.iter().filter(move |field| field.known == known).map(|field| field.value.of(buffer))
     }
 
-    /// Strikes every line that `options` (the values of `Connection`) names.
-    pub(crate) fn strike_nominated(&mut self, buffer: &[u8]) -> Result<(), NominatedFraming> {
+    /// Strikes every line that a `Connection` line names (RFC 9110 7.6.1).
+    pub(crate) fn strike_nominated(&mut self, buffer: &[u8]) -> Result<(), BadNomination> {
+        let mut left = MAX_NOMINATED;
         for at in 0..self.list.len() {
             let connection = self.list[at];
             if connection.known != Known::Connection {
@@ -213,8 +239,9 @@ impl Fields {
                 if option.eq_ignore_ascii_case(b"close") || option.eq_ignore_ascii_case(b"keep-alive") {
                     continue;
                 }
+                left = left.checked_sub(1).ok_or(BadNomination)?;
                 if Known::from_name(option).frames_or_addresses() {
-                    return Err(NominatedFraming);
+                    return Err(BadNomination);
                 }
                 for field in &mut self.list {
                     field.struck |= field.name.of(buffer).eq_ignore_ascii_case(option);
@@ -225,6 +252,10 @@ impl Fields {
     }
 }
 
+/// Each option that `Connection` names is sought in all lines; without a bound a head of 16 KiB could ask for a
+/// million comparisons.
+const MAX_NOMINATED: usize = 32;
+
 impl<'a> IntoIterator for &'a Fields {
     type Item = &'a Field;
     type IntoIter = std::slice::Iter<'a, Field>;
@@ -233,9 +264,9 @@ impl<'a> IntoIterator for &'a Fields {
     }
 }
 
-/// `Connection` named a field without which the message means something else.
+/// `Connection` named a field without which the message means something else, or too many.
 #[derive(Debug)]
-pub(crate) struct NominatedFraming;
+pub(crate) struct BadNomination;
 
 /// The members of a comma-separated list (RFC 9110 5.6.1), empty ones left out.
 pub fn tokens(value: &[u8]) -> impl Iterator<Item = &[u8]> {

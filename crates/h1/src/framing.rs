@@ -8,7 +8,7 @@ pub enum Framing {
     /// There is no body.
     #[default]
     None,
-    /// Exactly this many bytes, at least one.
+    /// Exactly this many bytes, 1 to `i64::MAX`.
     Length(u64),
     /// Chunked coding.
     Chunked,
@@ -55,14 +55,17 @@ pub(crate) fn declared(buffer: &[u8], fields: &Fields) -> Result<Declared, Frami
     }
 }
 
-/// `1*DIGIT` within `u64` (RFC 9110 8.6): no sign, no space, no list.
+/// No body is longer: a number that a service's signed 64 bits can not hold is another number there.
+pub(crate) const MAX_LENGTH: u64 = i64::MAX as u64;
+
+/// `1*DIGIT` (RFC 9110 8.6): no sign, no space, no list.
 fn decimal(value: &[u8]) -> Option<u64> {
     if value.is_empty() {
         return None;
     }
     value.iter().try_fold(0_u64, |number, byte| {
         let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
-        number.checked_mul(10)?.checked_add(digit)
+        number.checked_mul(10)?.checked_add(digit).filter(|number| *number <= MAX_LENGTH)
     })
 }
 

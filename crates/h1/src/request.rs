@@ -3,7 +3,7 @@
 use std::mem::MaybeUninit;
 
 use crate::{
-    Authority, Fields, Framing, Known, Limits, RequestError, Span,
+    Authority, Fields, Framing, HeadScanner, Known, Limits, RequestError, Scan, Span,
     authority::parse_authority,
     fields::tokens,
     framing::{self, Declared, FramingError},
@@ -14,7 +14,7 @@ use crate::{
 pub enum Version {
     /// HTTP/1.0
     Http10,
-    /// HTTP/1.1 (and any later 1.x, RFC 9110 2.5).
+    /// HTTP/1.1
     #[default]
     Http11,
 }
@@ -59,7 +59,7 @@ pub struct RequestHead {
     pub framing: Framing,
     /// Whether the client means to send another request afterwards (RFC 9112 9.3).
     pub keep_alive: bool,
-    /// `Upgrade`, if it is asked for properly: HTTP/1.1, named in `Connection`, and not to HTTP/2.
+    /// `Upgrade`, if it is asked for properly: HTTP/1.1, named in `Connection`, and not to another HTTP or to TLS.
     pub upgrade: Option<Span>,
     /// The client waits for 100 before it sends the body.
     pub expects_continue: bool,
@@ -68,24 +68,61 @@ pub struct RequestHead {
 }
 
 impl RequestHead {
-    /// Parses the whole head `buffer[start..end]` as found by [`crate::HeadScanner`]. Spans are relative to `buffer`.
+    /// Reads what has come so far; `buffer` begins with the head every time, `scanner` is new for each head. `None`
+    /// asks for more bytes, `Some` is where the head ends. However the bytes were split, the result is the same.
+    pub fn read(
+        &mut self,
+        scanner: &mut HeadScanner,
+        buffer: &[u8],
+        limits: &Limits,
+    ) -> Result<Option<usize>, RequestError> {
+        // Asked first: in a ClientHello a line feed or two are likely, and "bare line feed" would not help anybody.
+        if buffer.first().is_some_and(|byte| !byte.is_ascii_graphic() && !b"\r\n".contains(byte)) {
+            return Err(RequestError::NotHttp);
+        }
+        match scanner.scan_within(buffer, limits.head_bytes) {
+            Some(Scan::Incomplete) => Ok(None),
+            Some(Scan::Complete { start, end }) => self.parse(buffer, start, end, limits).map(|()| Some(end)),
+            Some(Scan::BareLineFeed) => Err(RequestError::BareLineFeed),
+            Some(Scan::LeadingLines) => Err(RequestError::LeadingLines),
+            None if scanner.has_start_line() => Err(RequestError::HeadTooLarge),
+            None => Err(RequestError::TargetTooLong),
+        }
+    }
+
+    /// Parses the whole head `buffer[start..end]` as found by [`HeadScanner`]. Spans are relative to `buffer`.
     pub fn parse(&mut self, buffer: &[u8], start: usize, end: usize, limits: &Limits) -> Result<(), RequestError> {
+        self.clear();
         if end - start > limits.head_bytes {
             return Err(RequestError::HeadTooLarge);
         }
+        self.read_lines(buffer, start, end, limits)?;
+        let absolute = self.read_target(buffer, limits)?;
+        self.read_host(buffer, absolute)?;
+        self.read_framing(buffer)?;
+        self.read_connection(buffer)
+    }
+
+    /// Nothing of the head before is left, whatever becomes of this one.
+    fn clear(&mut self) {
+        let mut fields = std::mem::take(&mut self.fields);
+        fields.clear();
+        *self = Self { fields, ..Self::default() };
+    }
+
+    /// The grammar: RFC 9112 3 and 5.
+    fn read_lines(&mut self, buffer: &[u8], start: usize, end: usize, limits: &Limits) -> Result<(), RequestError> {
+        let head = &buffer[start..end];
         let mut storage = [const { MaybeUninit::<httparse::Header<'_>>::uninit() }; Limits::MAX_FIELDS];
         let allowed = limits.fields.min(Limits::MAX_FIELDS);
         let mut parsed = httparse::Request::new(&mut []);
-        let status = parsed.parse_with_uninit_headers(&buffer[start..end], &mut storage[..allowed]).map_err(
-            |error| match error {
-                httparse::Error::TooManyHeaders => RequestError::TooManyFields,
-                httparse::Error::Version if names_another_version(&buffer[start..end]) => {
-                    RequestError::UnsupportedVersion
-                }
-                _ => RequestError::Malformed,
-            },
-        )?;
-        if status.is_partial() {
+        let status = parsed.parse_with_uninit_headers(head, &mut storage[..allowed]).map_err(|error| match error {
+            httparse::Error::TooManyHeaders => RequestError::TooManyFields,
+            httparse::Error::Version if names_another_version(head) => RequestError::UnsupportedVersion,
+            _ => RequestError::Malformed,
+        })?;
+        // Shorter than the head: `httparse` has seen an end where the scanner has not.
+        if status != httparse::Status::Complete(head.len()) {
             return Err(RequestError::Malformed);
         }
         let (Some(method), Some(target), Some(minor)) = (parsed.method, parsed.path, parsed.version) else {
@@ -95,77 +132,68 @@ impl RequestHead {
         self.target = Span::locate(buffer, target.as_bytes());
         self.version = if minor == 0 { Version::Http10 } else { Version::Http11 };
         self.fields.refill(buffer, parsed.headers);
-        if target.len() > limits.target_bytes {
-            return Err(RequestError::TargetTooLong);
-        }
-        self.read_target(buffer)?;
-        self.read_host(buffer)?;
-        self.read_framing(buffer)?;
-        self.read_connection(buffer)
+        Ok(())
     }
 
-    /// RFC 9112 3.2. A fragment is not part of any form: refused, because services disagree about it.
-    fn read_target(&mut self, buffer: &[u8]) -> Result<(), RequestError> {
+    /// RFC 9112 3.2. A fragment is not part of any form: refused, because services disagree about it. Returns the
+    /// authority of an absolute form.
+    fn read_target(&mut self, buffer: &[u8], limits: &Limits) -> Result<Option<Authority>, RequestError> {
         let target = self.target.of(buffer);
         let method = self.method.of(buffer);
         if method == b"CONNECT" {
             return Err(RequestError::ConnectMethod);
         }
-        if !target.iter().all(|byte| matches!(byte, 0x21..=0x7e)) || memchr::memchr(b'#', target).is_some() {
+        if target.len() > limits.target_bytes {
+            return Err(RequestError::TargetTooLong);
+        }
+        if !target.iter().all(|&byte| IN_TARGET[usize::from(byte)]) {
             return Err(RequestError::BadTarget);
         }
-        self.authority = None;
-        let path_start = match target {
-            [b'/', ..] => {
-                self.form = Target::Origin;
-                0
-            }
-            b"*" if method == b"OPTIONS" => {
-                self.form = Target::Asterisk;
-                0
-            }
-            _ => self.read_absolute(target)?,
+        let (form, absolute) = match target {
+            [b'/', ..] => (Target::Origin, None),
+            b"*" if method == b"OPTIONS" => (Target::Asterisk, None),
+            _ => (Target::Absolute, Some(self.read_absolute(target)?)),
         };
-        let tail = &target[path_start..];
+        self.form = form;
+        let start = absolute.map_or(self.target.start, |(span, _)| span.end);
+        let tail = Span { start, end: self.target.end }.of(buffer);
         let path_length = memchr::memchr(b'?', tail).unwrap_or(tail.len());
-        let at = self.target.start + path_start as u32;
-        self.path = Span { start: at, end: at + path_length as u32 };
+        self.path = Span { start, end: start + path_length as u32 };
         self.query = (path_length < tail.len()).then(|| Span { start: self.path.end + 1, end: self.target.end });
-        Ok(())
+        if self.path.of(buffer).contains(&b'`') {
+            return Err(RequestError::BadTarget);
+        }
+        self.authority = absolute.map(|(span, _)| span);
+        Ok(absolute.map(|(_, authority)| authority))
     }
 
-    /// RFC 9112 3.2.2: `http://authority/path`. Returns where the path begins.
-    fn read_absolute(&mut self, target: &[u8]) -> Result<usize, RequestError> {
-        let has_scheme = |scheme: &str| {
-            target.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme.as_bytes()))
-        };
-        let scheme =
-            ["http://", "https://"].into_iter().find(|scheme| has_scheme(scheme)).ok_or(RequestError::BadTarget)?;
+    /// RFC 9112 3.2.2: `http://authority/path`. Returns where the authority lies, and what it says.
+    fn read_absolute(&self, target: &[u8]) -> Result<(Span, Authority), RequestError> {
+        let scheme = [&b"http://"[..], b"https://"]
+            .into_iter()
+            .find(|scheme| target.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)))
+            .ok_or(RequestError::BadTarget)?;
         let rest = &target[scheme.len()..];
         let length = rest.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(rest.len());
-        parse_authority(&rest[..length]).ok_or(RequestError::BadTarget)?;
+        let authority = parse_authority(&rest[..length]).ok_or(RequestError::BadTarget)?;
         let start = self.target.start + scheme.len() as u32;
-        self.form = Target::Absolute;
-        self.authority = Some(Span { start, end: start + length as u32 });
-        Ok(scheme.len() + length)
+        Ok((Span { start, end: start + length as u32 }, authority))
     }
 
     /// RFC 9112 3.2: exactly one valid Host in HTTP/1.1, at most one in HTTP/1.0; an absolute target replaces it
     /// (3.2.2), but it is checked all the same.
-    fn read_host(&mut self, buffer: &[u8]) -> Result<(), RequestError> {
+    fn read_host(&mut self, buffer: &[u8], absolute: Option<Authority>) -> Result<(), RequestError> {
         let mut hosts = self.fields.iter().filter(|field| field.known == Known::Host);
         let host = hosts.next().map(|field| field.value);
         if hosts.next().is_some() || (host.is_none() && self.version == Version::Http11) {
             return Err(RequestError::BadHost);
         }
-        if let Some(host) = host {
-            parse_authority(host.of(buffer)).ok_or(RequestError::BadHost)?;
-        }
+        let asked = host.map(|host| parse_authority(host.of(buffer)).ok_or(RequestError::BadHost)).transpose()?;
         self.authority = self.authority.or(host);
-        let parsed: Option<(Span, Authority)> =
-            self.authority.and_then(|span| Some((span, parse_authority(span.of(buffer))?)));
-        self.host = parsed.map(|(span, parsed)| Span { start: span.start, end: span.start + parsed.host.end });
-        self.port = parsed.and_then(|(_, parsed)| parsed.port);
+        if let (Some(span), Some(authority)) = (self.authority, absolute.or(asked)) {
+            self.host = Some(Span { start: span.start, end: span.start + authority.host.end });
+            self.port = authority.port;
+        }
         Ok(())
     }
 
@@ -189,9 +217,6 @@ impl RequestHead {
     /// Connection, Upgrade, Expect, TE: what is between this client and us.
     fn read_connection(&mut self, buffer: &[u8]) -> Result<(), RequestError> {
         self.keep_alive = self.version == Version::Http11;
-        self.upgrade = None;
-        self.expects_continue = false;
-        self.accepts_trailers = false;
         let (mut names_upgrade, mut closes, mut has_connection) = (false, false, false);
         let mut upgrade: Option<Span> = None;
         for field in &self.fields {
@@ -221,9 +246,7 @@ impl RequestHead {
             self.keep_alive = false;
         }
         if names_upgrade && self.version == Version::Http11 {
-            // h2c through a gateway is a tunnel past its routes: never offered to the service.
-            self.upgrade =
-                upgrade.filter(|span| !tokens(span.of(buffer)).any(|protocol| protocol.eq_ignore_ascii_case(b"h2c")));
+            self.upgrade = upgrade.filter(|span| may_upgrade_to(span.of(buffer)));
         }
         if has_connection {
             self.fields.strike_nominated(buffer).map_err(|_| RequestError::BadConnectionOption)?;
@@ -232,11 +255,37 @@ impl RequestHead {
     }
 }
 
-/// `METHOD target HTTP/x.y` with a major version that is not 1: another version, not a malformed line.
+/// What a URL may consist of (RFC 3986 2), and what browsers leave bare all the same: `"\^{|}`, in a query also the
+/// backtick. No fragment; no `<` or `>`, which no browser leaves bare and stricter servers refuse.
+const IN_TARGET: [bool; 256] = {
+    let mut allowed = [false; 256];
+    let mut byte = b'!';
+    while byte <= b'~' {
+        allowed[byte as usize] = !matches!(byte, b'#' | b'<' | b'>');
+        byte += 1;
+    }
+    allowed
+};
+
+/// Another HTTP inside the connection, or TLS, is a tunnel past routes and records: never offered to the service.
+fn may_upgrade_to(protocols: &[u8]) -> bool {
+    const NEVER: [&[u8]; 4] = [b"h2", b"h2c", b"http", b"tls"];
+    let is_never = |protocol: &[u8]| {
+        let name = protocol.split(|&byte| byte == b'/').next().unwrap_or_default();
+        NEVER.iter().any(|never| name.eq_ignore_ascii_case(never))
+    };
+    tokens(protocols).next().is_some() && !tokens(protocols).any(is_never)
+}
+
+/// `METHOD target HTTP/x.y`: if this could not be read, then only because of the version.
 fn names_another_version(head: &[u8]) -> bool {
     let line = head.split(|&byte| byte == b'\r').next().unwrap_or_default();
-    line.rsplit(|&byte| byte == b' ').next().is_some_and(|version| {
-        matches!(version, [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
-            if major.is_ascii_digit() && *major != b'1' && minor.is_ascii_digit())
-    })
+    let mut parts = line.split(|&byte| byte == b' ').skip(2);
+    parts.next().is_some_and(is_version) && parts.next().is_none()
+}
+
+/// RFC 9112 2.3.
+pub(crate) fn is_version(word: &[u8]) -> bool {
+    matches!(word, [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
+        if major.is_ascii_digit() && minor.is_ascii_digit())
 }

@@ -3,9 +3,10 @@
 use std::mem::MaybeUninit;
 
 use crate::{
-    Fields, Framing, Known, Limits, ResponseError, Span, Version,
+    Fields, Framing, HeadScanner, Known, Limits, ResponseError, Scan, Span, Version,
     fields::tokens,
     framing::{self, Declared, FramingError},
+    request::is_version,
 };
 
 /// One response head of an endpoint. Kept and refilled; see [`crate::RequestHead`] for the life of its spans.
@@ -33,6 +34,29 @@ pub(crate) enum Asked {
 }
 
 impl ResponseHead {
+    /// Reads what has come so far; `buffer` begins with the head every time, `scanner` is new for each head. `None`
+    /// asks for more bytes, `Some` is where the head ends. However the bytes were split, the result is the same.
+    pub fn read(
+        &mut self,
+        scanner: &mut HeadScanner,
+        buffer: &[u8],
+        method: &[u8],
+        limits: &Limits,
+    ) -> Result<Option<usize>, ResponseError> {
+        const SCHEME: &[u8] = b"HTTP/";
+        // An endpoint that speaks another protocol is told at once, not when its time is over.
+        if !SCHEME.starts_with(&buffer[..buffer.len().min(SCHEME.len())]) {
+            return Err(ResponseError::Malformed);
+        }
+        match scanner.scan_within(buffer, limits.head_bytes) {
+            Some(Scan::Incomplete) => Ok(None),
+            Some(Scan::Complete { start, end }) => self.parse(buffer, start, end, method, limits).map(|()| Some(end)),
+            Some(Scan::BareLineFeed) => Err(ResponseError::BareLineFeed),
+            Some(Scan::LeadingLines) => Err(ResponseError::Malformed),
+            None => Err(ResponseError::HeadTooLarge),
+        }
+    }
+
     /// Parses the whole head `buffer[start..end]`. `method` is that of the request: a response to HEAD
     /// has no body.
     pub fn parse(
@@ -43,20 +67,28 @@ impl ResponseHead {
         method: &[u8],
         limits: &Limits,
     ) -> Result<(), ResponseError> {
-        if end - start > limits.head_bytes {
+        self.clear();
+        // Only servers ignore an empty line (RFC 9112 2.2). Before a response it is the rest of another one.
+        if start > 0 {
+            return Err(ResponseError::Malformed);
+        }
+        if end > limits.head_bytes {
             return Err(ResponseError::HeadTooLarge);
         }
         let mut storage = [const { MaybeUninit::<httparse::Header<'_>>::uninit() }; Limits::MAX_FIELDS];
         let allowed = limits.fields.min(Limits::MAX_FIELDS);
         let mut parsed = httparse::Response::new(&mut []);
         let status = httparse::ParserConfig::default()
-            .parse_response_with_uninit_headers(&mut parsed, &buffer[start..end], &mut storage[..allowed])
+            .parse_response_with_uninit_headers(&mut parsed, &buffer[..end], &mut storage[..allowed])
             .map_err(|error| match error {
                 httparse::Error::TooManyHeaders => ResponseError::TooManyFields,
-                httparse::Error::Version => ResponseError::UnsupportedVersion,
+                httparse::Error::Version if buffer.split(|&byte| byte == b' ').next().is_some_and(is_version) => {
+                    ResponseError::UnsupportedVersion
+                }
                 _ => ResponseError::Malformed,
             })?;
-        if status.is_partial() {
+        // Shorter than the head: `httparse` has seen an end where the scanner has not.
+        if status != httparse::Status::Complete(end) {
             return Err(ResponseError::Malformed);
         }
         let (Some(code), Some(minor)) = (parsed.code, parsed.version) else { return Err(ResponseError::Malformed) };
@@ -72,6 +104,13 @@ impl ResponseHead {
         self.fields.refill(buffer, parsed.headers);
         self.read_connection(buffer)?;
         self.read_framing(buffer, if method == b"HEAD" { Asked::Head } else { Asked::Other })
+    }
+
+    /// Nothing of the head before is left, whatever becomes of this one.
+    fn clear(&mut self) {
+        let mut fields = std::mem::take(&mut self.fields);
+        fields.clear();
+        *self = Self { fields, ..Self::default() };
     }
 
     fn read_connection(&mut self, buffer: &[u8]) -> Result<(), ResponseError> {

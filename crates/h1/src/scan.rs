@@ -10,7 +10,9 @@ pub struct HeadScanner {
     scanned: usize,
     /// Where the current line begins, `<= scanned`.
     line_start: usize,
+    /// Lines that are not empty.
     lines: usize,
+    /// Empty lines before them, 0 or 1.
     leading_empty: usize,
 }
 
@@ -33,11 +35,13 @@ pub enum Scan {
 }
 
 impl HeadScanner {
-    /// Looks at what was added to `buffer` since the last call. The buffer begins with the head every time.
+    /// Looks at what was added to `buffer` since the last call. The buffer begins with the head every time. Once it
+    /// has found anything but [`Scan::Incomplete`], a scanner is used up.
     pub fn scan(&mut self, buffer: &[u8]) -> Scan {
         let from = self.scanned.min(buffer.len());
         for at in memchr_iter(b'\n', &buffer[from..]).map(|at| at + from) {
-            if at == 0 || buffer[at - 1] != b'\r' || at - 1 < self.line_start {
+            // A CR is never the last byte of a line before, so it belongs to this one.
+            if at == 0 || buffer[at - 1] != b'\r' {
                 return Scan::BareLineFeed;
             }
             let is_empty = at - 1 == self.line_start;
@@ -54,6 +58,16 @@ impl HeadScanner {
         }
         self.scanned = buffer.len();
         Scan::Incomplete
+    }
+
+    /// Scans no further than a head of `head_bytes` can reach, so that what is found does not depend on how much was
+    /// read at once; `None` if the head is longer.
+    pub(crate) fn scan_within(&mut self, buffer: &[u8], head_bytes: usize) -> Option<Scan> {
+        let reach = head_bytes.saturating_add(b"\r\n".len());
+        match self.scan(&buffer[..buffer.len().min(reach)]) {
+            Scan::Incomplete if buffer.len() >= reach => None,
+            found => Some(found),
+        }
     }
 
     /// Whether the start line is there whole; if not, a head that is too long is too long because of its target.
