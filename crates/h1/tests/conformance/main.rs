@@ -1,0 +1,5 @@
+
+mod chunks;
+mod reading;
+mod requests;
+mod responses;
