@@ -449,7 +449,7 @@ fn tell(visit: &mut Visit, client: &Http1, story: &Story<'_>, path: &[u8], ended
     let total = story.began.elapsed();
     let worker = visit.worker.index;
     let endpoint = story.service.zip(story.member).and_then(|(service, member)| service.endpoints.get(member));
-    let status = story.status.unwrap_or(0);
+    let status = story.status;
     if let Some(route) = story.route {
         route.metrics.shard(worker).finished(status, total);
     }

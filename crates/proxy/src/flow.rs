@@ -180,10 +180,10 @@ async fn session(visit: &mut Visit, client: Io, deadline: Deadline, early: &[u8]
         let counters = endpoint.metrics.shard(worker.index);
         counters.bytes_sent.add(passed.from_client);
         counters.bytes_received.add(passed.from_endpoint);
-        counters.finished(0, phases.total);
+        counters.finished(None, phases.total);
     }
-    route.metrics.shard(worker.index).finished(0, phases.total);
-    service.metrics.shard(worker.index).finished(0, phases.total);
+    route.metrics.shard(worker.index).finished(None, phases.total);
+    service.metrics.shard(worker.index).finished(None, phases.total);
     let (route, service, retries) = (Arc::clone(&route.name), Arc::clone(&service.name), attempts.retries);
     let endpoint = endpoint.map(|endpoint| Arc::clone(&endpoint.label));
     visit.tell(&Account {
