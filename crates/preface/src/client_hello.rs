@@ -1,9 +1,23 @@
-//! The TLS ClientHello, read without taking part in the handshake (RFC 8446 4.1.2, RFC 6066 3).
+//! The TLS ClientHello, read without taking part in the handshake (RFC 8446 4.1.2, RFC 6066 3, RFC 7301 3.1).
+//!
+//! A hello that is spread over many records or many reads is put together first: a fragment must never look like a
+//! hello without SNI, which would open the default for it (CVE-2026-32305). What names are host names is decided by
+//! the same code that rustls uses, so that a port that passes TLS through and one that terminates it agree.
+
+mod message;
 
 /// Longest ClientHello, bytes. Post-quantum key shares make honest ones a few kilobytes long.
-const MAX_HELLO: usize = 64 * 1024;
+pub const LONGEST_HELLO: usize = 64 * 1024;
+/// Most bytes on the wire for one ClientHello, record headers included. Honest senders fill their records; with
+/// records of one byte, headers are five sixths of what an attacker makes us keep.
+pub const LONGEST_INPUT: usize = 128 * 1024;
+
 /// Longest record payload (RFC 8446 5.1).
-const MAX_RECORD: usize = 16 * 1024;
+const LONGEST_RECORD: usize = 16 * 1024;
+/// Content type, version, length.
+const RECORD_HEADER: usize = 5;
+const HANDSHAKE: u8 = 22;
+const CLIENT_HELLO: u8 = 1;
 
 /// What the bytes so far are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,8 +26,11 @@ pub enum Peek {
     Incomplete,
     /// A whole ClientHello.
     Hello {
-        /// The name asked for, lower case, if one was sent and it is a host name.
+        /// The name asked for, lower case, without trailing dot; `None` if none was sent. An IP address is no name
+        /// (RFC 6066 3) and counts as none, as rustls has it.
         sni: Option<String>,
+        /// The application protocols offered, in the client's order; empty if the extension was not sent.
+        alpn: Vec<Vec<u8>>,
     },
 }
 
@@ -23,194 +40,88 @@ pub enum HelloError {
     /// The first bytes are not a TLS handshake record.
     #[error("not TLS")]
     NotTls,
-    /// A length or a structure that does not hold.
-    #[error("malformed ClientHello")]
-    Malformed,
-    /// Longer than the bound.
-    #[error("ClientHello too long")]
+    /// A length or a structure that does not hold, or an extension that is sent twice.
+    #[error("malformed ClientHello: {0}")]
+    Malformed(&'static str),
+    /// Longer than [`LONGEST_HELLO`] or, in its records, than [`LONGEST_INPUT`].
+    #[error("ClientHello longer than {LONGEST_HELLO} bytes")]
     TooLong,
     /// A server name that is not a host name.
-    #[error("malformed server name")]
+    #[error("the server name in the ClientHello is not a host name")]
     BadName,
 }
 
-/// Looks at the beginning of `bytes`. A hello that is spread over many records is put together first: a fragment
-/// must never look like a hello without SNI (CVE-2026-32305).
+/// Looks at the beginning of `bytes`. Where bytes come in pieces, [`HelloReader`] looks at each of them once.
 pub fn peek(bytes: &[u8]) -> Result<Peek, HelloError> {
-    let mut message = Vec::new();
-    let mut rest = bytes;
-    loop {
-        let header = &rest[..rest.len().min(5)];
-        // Each byte is judged as soon as it is there, so that what is not TLS does not wait for a fifth byte.
-        if !header.iter().zip([22, 3]).all(|(byte, expected)| *byte == expected)
-            || header.get(2).is_some_and(|minor| *minor > 4)
-        {
-            return Err(if message.is_empty() { HelloError::NotTls } else { HelloError::Malformed });
-        }
-        let [_, _, _, high, low] = *header else { return Ok(Peek::Incomplete) };
-        let length = usize::from(u16::from_be_bytes([high, low]));
-        if length == 0 || length > MAX_RECORD {
-            return Err(HelloError::Malformed);
-        }
-        let available = &rest[5..rest.len().min(5 + length)];
-        message.extend_from_slice(available);
-        if message.first().is_some_and(|kind| *kind != 1) {
-            return Err(HelloError::Malformed);
-        }
-        if let Some(&[_, high, middle, low]) = message.get(..4) {
-            let body = usize::from(high) << 16 | usize::from(middle) << 8 | usize::from(low);
-            if body > MAX_HELLO {
-                return Err(HelloError::TooLong);
-            }
-            if let Some(body) = message.get(4..4 + body) {
-                return Ok(Peek::Hello { sni: server_name(body)? });
-            }
-        }
-        if available.len() < length {
-            return Ok(Peek::Incomplete);
-        }
-        rest = &rest[5 + length..];
-    }
+    HelloReader::default().read(bytes)
 }
 
-/// A cursor over length-prefixed structures.
-struct Reader<'a>(&'a [u8]);
-
-impl<'a> Reader<'a> {
-    fn take(&mut self, count: usize) -> Result<&'a [u8], HelloError> {
-        let (taken, rest) = self.0.split_at_checked(count).ok_or(HelloError::Malformed)?;
-        self.0 = rest;
-        Ok(taken)
-    }
-
-    fn u16(&mut self) -> Result<u16, HelloError> {
-        let bytes = self.take(2)?;
-        Ok(u16::from_be_bytes([bytes[0], bytes[1]]))
-    }
-
-    fn vector8(&mut self) -> Result<&'a [u8], HelloError> {
-        let length = self.take(1)?[0];
-        self.take(usize::from(length))
-    }
-
-    fn vector16(&mut self) -> Result<Reader<'a>, HelloError> {
-        let length = self.u16()?;
-        self.take(usize::from(length)).map(Reader)
-    }
+/// Puts a ClientHello together while its bytes arrive, in time linear in their number.
+#[derive(Debug, Default)]
+pub struct HelloReader {
+    /// Handshake bytes so far: payloads of records, without their headers.
+    message: Vec<u8>,
+    /// Bytes of the input that are used up: `message` and the headers before and within it.
+    used: usize,
+    /// Bytes of the current record that have not come yet; 0 at a record border.
+    owed: usize,
 }
 
-fn server_name(body: &[u8]) -> Result<Option<String>, HelloError> {
-    let mut hello = Reader(body);
-    hello.take(2 + 32)?;
-    hello.vector8()?;
-    hello.vector16()?;
-    hello.vector8()?;
-    // A hello without extensions is legal before TLS 1.3.
-    if hello.0.is_empty() {
-        return Ok(None);
-    }
-    let mut extensions = hello.vector16()?;
-    let mut name = None;
-    let mut seen = false;
-    while !extensions.0.is_empty() {
-        let kind = extensions.u16()?;
-        let mut content = extensions.vector16()?;
-        if kind != 0 {
-            continue;
-        }
-        if std::mem::replace(&mut seen, true) {
-            return Err(HelloError::Malformed);
-        }
-        let mut names = content.vector16()?;
-        while !names.0.is_empty() {
-            let is_host = names.take(1)?[0] == 0;
-            let value = names.vector16()?.0;
-            if is_host {
-                name = Some(value);
+impl HelloReader {
+    /// Goes on with `input`: everything that has arrived, from the first byte, also what earlier calls were given.
+    pub fn read(&mut self, input: &[u8]) -> Result<Peek, HelloError> {
+        loop {
+            if self.owed == 0 && !self.begin_record(input)? {
+                return Ok(Peek::Incomplete);
+            }
+            let arrived = input.get(self.used..).unwrap_or_default();
+            let payload = &arrived[..arrived.len().min(self.owed)];
+            self.message.extend_from_slice(payload);
+            self.used += payload.len();
+            self.owed -= payload.len();
+            if let Some(body) = self.body()? {
+                return message::parse(body);
+            }
+            if self.owed > 0 {
+                return Ok(Peek::Incomplete);
             }
         }
     }
-    name.map(host_name).transpose().map(Option::flatten)
-}
 
-/// Letters, digits, `-`, `_` and dots; an address is not a name (RFC 6066 3) and counts as none.
-fn host_name(value: &[u8]) -> Result<Option<String>, HelloError> {
-    let value = value.strip_suffix(b".").unwrap_or(value);
-    let is_name_byte = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    let text = std::str::from_utf8(value).map_err(|_| HelloError::BadName)?;
-    if text.parse::<std::net::IpAddr>().is_ok() {
-        return Ok(None);
-    }
-    if value.is_empty() || value.len() > 253 || !value.iter().all(is_name_byte) || text.split('.').any(str::is_empty) {
-        return Err(HelloError::BadName);
-    }
-    Ok(Some(text.to_ascii_lowercase()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    /// A hello with these extensions, in records of at most `record` bytes.
-    fn hello(extensions: &[(u16, Vec<u8>)], record: usize) -> Vec<u8> {
-        let mut body = vec![3, 3];
-        body.extend([7; 32]);
-        body.extend([0, 0, 2, 0x13, 0x01, 1, 0]);
-        let list: Vec<u8> = extensions
-            .iter()
-            .flat_map(|(kind, content)| {
-                [&kind.to_be_bytes()[..], &(content.len() as u16).to_be_bytes(), content].concat()
-            })
-            .collect();
-        body.extend((list.len() as u16).to_be_bytes());
-        body.extend(list);
-        let mut message = vec![1, 0, (body.len() >> 8) as u8, body.len() as u8];
-        message.extend(body);
-        message
-            .chunks(record)
-            .flat_map(|part| [&[22, 3, 1][..], &(part.len() as u16).to_be_bytes(), part].concat())
-            .collect()
-    }
-
-    fn sni(name: &[u8]) -> (u16, Vec<u8>) {
-        let length = name.len() as u16;
-        (0, [&(length + 3).to_be_bytes()[..], &[0], &length.to_be_bytes(), name].concat())
-    }
-
-    #[test]
-    fn a_hello_split_over_any_records_and_reads_has_its_name() {
-        let padding = (21, vec![0; 3000]);
-        for record in [1, 7, 500, 16_000] {
-            let bytes = hello(&[padding.clone(), sni(b"Shop.Example.COM.")], record);
-            for cut in (0..bytes.len()).step_by(13) {
-                assert_eq!(peek(&bytes[..cut]), Ok(Peek::Incomplete), "record {record}, cut {cut}");
-            }
-            assert_eq!(peek(&bytes), Ok(Peek::Hello { sni: Some("shop.example.com".into()) }));
+    /// Reads a record's header; `false` if it is not whole yet. Each byte is judged as soon as it is there, so that
+    /// what is not TLS need not send a fifth one to be known.
+    fn begin_record(&mut self, input: &[u8]) -> Result<bool, HelloError> {
+        if self.used + RECORD_HEADER > LONGEST_INPUT {
+            return Err(HelloError::TooLong);
         }
+        let arrived = input.get(self.used..).unwrap_or_default();
+        let header = &arrived[..arrived.len().min(RECORD_HEADER)];
+        let is_handshake = header.iter().zip([HANDSHAKE, 3]).all(|(byte, expected)| *byte == expected)
+            && header.get(2).is_none_or(|minor| *minor <= 4);
+        if !is_handshake {
+            let is_first = self.used == 0;
+            return Err(if is_first { HelloError::NotTls } else { HelloError::Malformed("a record of another kind") });
+        }
+        let &[_, _, _, high, low] = header else { return Ok(false) };
+        self.owed = usize::from(u16::from_be_bytes([high, low]));
+        self.used += RECORD_HEADER;
+        // Empty handshake records are forbidden (RFC 8446 5.1); they would also be a way to send for ever.
+        if self.owed == 0 || self.owed > LONGEST_RECORD {
+            return Err(HelloError::Malformed("the length of a record"));
+        }
+        Ok(true)
     }
 
-    #[test]
-    fn names_that_are_not_host_names_are_refused_and_addresses_are_none() {
-        assert_eq!(peek(&hello(&[], 100)), Ok(Peek::Hello { sni: None }));
-        assert_eq!(peek(&hello(&[sni(b"127.0.0.1")], 100)), Ok(Peek::Hello { sni: None }));
-        for bad in [&b"a\0.example.com"[..], b"a b", b"", b"a..b", b"\xff"] {
-            assert_eq!(peek(&hello(&[sni(bad)], 100)), Err(HelloError::BadName));
+    /// The body of the handshake message, once it is whole.
+    fn body(&self) -> Result<Option<&[u8]>, HelloError> {
+        if self.message.first().is_some_and(|kind| *kind != CLIENT_HELLO) {
+            return Err(HelloError::Malformed("another handshake message"));
         }
-        assert_eq!(peek(&hello(&[sni(b"a"), sni(b"b")], 100)), Err(HelloError::Malformed));
-        assert_eq!(peek(b"GET / HTTP/1.1\r\n"), Err(HelloError::NotTls));
-    }
-
-    proptest! {
-        #[test]
-        fn nothing_panics(bytes: Vec<u8>) {
-            let _ = peek(&[&[22, 3, 1][..], &bytes].concat());
-            let mut mutated = hello(&[sni(b"shop.example.com")], 50);
-            for (at, byte) in bytes.iter().enumerate() {
-                let at = (at * 31 + usize::from(*byte)) % mutated.len();
-                mutated[at] = *byte;
-            }
-            let _ = peek(&mutated);
+        let Some((&[_, high, middle, low], rest)) = self.message.split_first_chunk() else { return Ok(None) };
+        let length = usize::from(high) << 16 | usize::from(middle) << 8 | usize::from(low);
+        if length > LONGEST_HELLO {
+            return Err(HelloError::TooLong);
         }
+        Ok(rest.get(..length))
     }
 }

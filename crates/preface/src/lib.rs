@@ -3,7 +3,8 @@
 //! Owns: parsing both from bytes as they arrive, and writing PROXY headers. Must not know: sockets, who is trusted to
 //! send a PROXY header, where an SNI leads.
 //!
-//! Invariants: no read beyond the given bytes; bounded; the result does not depend on how the bytes were split.
+//! Invariants: no read beyond the given bytes; bounded memory and linear time; the result does not depend on how the
+//! bytes were split.
 
 pub mod client_hello;
 pub mod proxy_protocol;
