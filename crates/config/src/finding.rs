@@ -53,6 +53,14 @@ impl Finding {
         self
     }
 
+    /// Takes out what came from `${env:}` and `${file:}`.
+    pub(crate) fn redact(&mut self, sources: &Sources) {
+        let texts = [&mut self.message, &mut self.label].into_iter().chain(&mut self.help);
+        for text in texts.chain(self.related.iter_mut().map(|(_, label)| label)) {
+            *text = sources.redact(text);
+        }
+    }
+
     /// Whether this keeps the file from being loaded.
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error

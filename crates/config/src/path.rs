@@ -67,7 +67,6 @@ pub fn normalise(raw: &[u8], out: &mut Vec<u8>) -> Result<Normal, PathError> {
         let start = out.len();
         decode_segment(segment, out)?;
         match classify(&out[start..])? {
-            Segment::Empty => {}
             Segment::Dot => out.truncate(start),
             Segment::DotDot => {
                 out.truncate(start);
@@ -76,7 +75,7 @@ pub fn normalise(raw: &[u8], out: &mut Vec<u8>) -> Result<Normal, PathError> {
                 out.truncate(parent + 1);
             }
             Segment::Name if segments.peek().is_some() => out.push(b'/'),
-            Segment::Name => {}
+            Segment::Name | Segment::Empty => {}
         }
     }
     Ok(Normal::Changed)

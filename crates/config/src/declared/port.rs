@@ -1,6 +1,6 @@
 //! What the file says about ports: the sockets that Portcullis listens on.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use ipnet::IpNet;
 
@@ -182,4 +182,25 @@ pub enum PortLog {
     Off,
     /// Traffic waits when the log cannot take its record.
     Required,
+}
+
+impl fmt::Display for ListenAddress {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(formatter),
+            Self::Unix(path) => write!(formatter, "unix:{}", path.display()),
+        }
+    }
+}
+
+impl Port {
+    /// Whether services are reached through it; admin and metrics ports belong to the control plane.
+    pub fn is_data_port(&self) -> bool {
+        matches!(self.role.value, Role::Public | Role::Internal)
+    }
+
+    /// Whether TLS is passed through by SNI.
+    pub fn passes_through(&self) -> bool {
+        self.tls.as_ref().and_then(|tls| tls.passthrough).is_some_and(|passthrough| *passthrough)
+    }
 }

@@ -1,5 +1,7 @@
 //! What the file says about routes: which traffic of which port goes where, and who may pass.
 
+use std::fmt;
+
 use ipnet::IpNet;
 
 use crate::span::{Span, Spanned};
@@ -143,4 +145,25 @@ pub struct HeaderEdits {
     pub append: Vec<(Spanned<String>, Spanned<String>)>,
     /// Removes every line of that name.
     pub remove: Vec<Spanned<String>>,
+}
+
+impl fmt::Display for HostPattern {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(name) => formatter.write_str(name),
+            Self::Suffix(suffix) => write!(formatter, "*.{suffix}"),
+            Self::Any => formatter.write_str("*"),
+        }
+    }
+}
+
+impl fmt::Display for PathPattern {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(path) => formatter.write_str(path),
+            Self::Prefix(prefix) if prefix == "/" => formatter.write_str("/*"),
+            Self::Prefix(prefix) => write!(formatter, "{prefix}/*"),
+            Self::Regex(regex) => write!(formatter, "~{regex}"),
+        }
+    }
 }

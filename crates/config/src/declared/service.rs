@@ -1,6 +1,6 @@
 //! What the file says about services: what is reached through Portcullis.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use super::{CertificateFiles, PortSpan};
 use crate::span::Spanned;
@@ -198,4 +198,14 @@ pub enum ProxyProtocolOut {
     V1,
     /// The binary form.
     V2,
+}
+
+impl fmt::Display for EndpointAddress {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(formatter),
+            Self::Name { host, port } => write!(formatter, "{host}:{port}"),
+            Self::Unix(path) => write!(formatter, "unix:{}", path.display()),
+        }
+    }
 }

@@ -1,0 +1,60 @@
+//! Header edits.
+
+use super::{Check, Index};
+use crate::{
+    finding::{Finding, Findings},
+    rule::RuleId,
+    span::Spanned,
+};
+
+/// An edit of a header by which messages are framed or callers are named.
+pub(super) struct ProtectedHeader;
+
+impl Check for ProtectedHeader {
+    fn rule(&self) -> RuleId {
+        RuleId::ProtectedHeader
+    }
+
+    fn check(&self, index: &Index<'_>, findings: &mut Findings) {
+        for route in &index.declared.routes {
+            for edits in [&route.request_headers, &route.response_headers] {
+                let set = edits.set.iter().chain(&edits.append).map(|(name, _)| name);
+                for name in set.chain(&edits.remove) {
+                    self.check_name(name, findings);
+                }
+            }
+        }
+    }
+}
+
+impl ProtectedHeader {
+    fn check_name(&self, name: &Spanned<String>, findings: &mut Findings) {
+        if !is_protected(name) {
+            return;
+        }
+        let message = format!("the header `{}` is set by Portcullis itself", **name);
+        let mut finding = Finding::new(self.rule(), name.span, message);
+        if name.value == "host" {
+            finding = finding.help("to change the host that the service sees, write `rewrite: { host: NAME }`");
+        }
+        findings.push(finding);
+    }
+}
+
+/// Hop-by-hop headers (RFC 9110 7.6.1), framing (RFC 9112 6), and those that say who calls (RFC 7239).
+fn is_protected(name: &str) -> bool {
+    const NAMES: [&str; 11] = [
+        "host",
+        "content-length",
+        "transfer-encoding",
+        "connection",
+        "te",
+        "upgrade",
+        "trailer",
+        "forwarded",
+        "via",
+        "keep-alive",
+        "expect",
+    ];
+    NAMES.contains(&name) || name.starts_with("proxy-") || name.starts_with("x-forwarded-")
+}

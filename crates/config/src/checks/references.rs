@@ -1,0 +1,84 @@
+//! References by name.
+
+use super::{Check, Index};
+use crate::{
+    declared::Action,
+    finding::{Finding, Findings},
+    read::{did_you_mean, nearest},
+    rule::RuleId,
+    span::Span,
+};
+
+/// A name that nothing has.
+pub(super) struct UnknownName;
+
+impl Check for UnknownName {
+    fn rule(&self) -> RuleId {
+        RuleId::UnknownName
+    }
+
+    fn check(&self, index: &Index<'_>, findings: &mut Findings) {
+        let declared = index.declared;
+        let ports =
+            Names::new("port", declared.ports.iter().map(|port| port.name.as_str()), &declared.unreadable.ports);
+        let services = declared.services.iter().map(|service| service.name.as_str());
+        let services = Names::new("service", services, &declared.unreadable.services);
+        let ranges = declared.ranges.iter().map(|range| range.name.as_str());
+        let ranges = Names::new("range", ranges, &declared.unreadable.ranges);
+        for port in &declared.ports {
+            if let Some(redirect) = &port.redirect {
+                ports.look_up(redirect, redirect.span, findings);
+            }
+        }
+        for service in &declared.services {
+            if let Some(range) = &service.range {
+                ranges.look_up(range, range.span, findings);
+            }
+        }
+        for route in &declared.routes {
+            for port in &route.ports {
+                ports.look_up(port, port.span, findings);
+            }
+            if let Some(action) = &route.action
+                && let Action::Service(name) = &action.value
+            {
+                services.look_up(name, action.span, findings);
+            }
+        }
+    }
+}
+
+/// All names of one kind, also of those that could not be read.
+struct Names<'d> {
+    kind: &'static str,
+    sorted: Vec<&'d str>,
+}
+
+impl<'d> Names<'d> {
+    fn new(kind: &'static str, names: impl Iterator<Item = &'d str>, unreadable: &'d [String]) -> Self {
+        let mut sorted: Vec<&str> = names.chain(unreadable.iter().map(String::as_str)).collect();
+        sorted.sort_unstable();
+        Self { kind, sorted }
+    }
+
+    fn look_up(&self, name: &str, span: Span, findings: &mut Findings) {
+        // Beyond this many names a suggestion is a guess, and thousands of mistakes would take minutes.
+        const MOST_COMPARED: usize = 2_000;
+        if self.sorted.binary_search(&name).is_ok() {
+            return;
+        }
+        let compared = self.sorted.iter().copied().take(MOST_COMPARED);
+        let mut message = format!("unknown {} `{name}`", self.kind);
+        let mut help = None;
+        match nearest(name, compared) {
+            Some(near) => message = format!("{message}; {}", did_you_mean(near)),
+            None if self.sorted.is_empty() => help = Some(format!("no {} is declared", self.kind)),
+            None if self.sorted.len() <= 12 => help = Some(format!("declared: {}", self.sorted.join(", "))),
+            None => {}
+        }
+        let mut finding =
+            Finding::new(RuleId::UnknownName, span, message).label(format!("expected the name of a {}", self.kind));
+        finding.help = help;
+        findings.push(finding);
+    }
+}

@@ -1,0 +1,186 @@
+//! One file: which keys the top has, and how the files of one configuration come together.
+
+use std::collections::{HashMap, hash_map};
+
+use super::{mistake::Mistake, port, reader::Reader, route, service, settings, values};
+use crate::{
+    declared::{Declared, Range},
+    finding::{Finding, Findings},
+    rule::RuleId,
+    span::{Span, Spanned},
+    yaml::Node,
+};
+
+/// Collects what all files declare. Names and settings that two files give are reported with both places.
+#[derive(Debug, Default)]
+pub(crate) struct FileReader {
+    pub(crate) declared: Declared,
+    names: HashMap<(Kind, String), Span>,
+    settings: HashMap<&'static str, Span>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Kind {
+    Range,
+    Port,
+    Service,
+    Route,
+}
+
+impl Kind {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Range => "range",
+            Self::Port => "port",
+            Self::Service => "service",
+            Self::Route => "route",
+        }
+    }
+}
+
+impl FileReader {
+    /// Reads one file into what is declared so far; returns what it includes.
+    pub(crate) fn read(&mut self, reader: &mut Reader<'_>, root: &Node<'_>) -> Vec<Spanned<String>> {
+        let includes = reader.mapping(root, "File", "the file", |map| {
+            let includes = map.values("include", include_pattern);
+            if let Some(node) = map.node("ranges") {
+                map.reader.entries(node, |reader, name, node| self.range(reader, name, node));
+            }
+            if let Some(node) = map.node("ports") {
+                map.reader.entries(node, |reader, name, node| self.port(reader, name, node));
+            }
+            if let Some(node) = map.node("services") {
+                map.reader.entries(node, |reader, name, node| self.service(reader, name, node));
+            }
+            if let Some(node) = map.node("routes") {
+                self.routes(map.reader, node);
+            }
+            for (key, span) in map.present(&["defaults", "limits", "log", "metrics", "admin", "workers"]) {
+                self.setting(map.reader, key, span);
+            }
+            let declared = &mut self.declared;
+            replace(&mut declared.defaults, map.optional("defaults", settings::defaults));
+            replace(&mut declared.limits, map.optional("limits", settings::process_limits));
+            replace(&mut declared.log, map.optional("log", settings::log));
+            replace(&mut declared.metrics, map.optional("metrics", settings::metrics));
+            replace(&mut declared.admin, map.optional("admin", settings::admin));
+            if let Some(workers) = map.value("workers", settings::workers) {
+                declared.workers = Some(workers);
+            }
+            includes
+        });
+        includes.unwrap_or_default()
+    }
+
+    fn range(&mut self, reader: &mut Reader<'_>, name: Spanned<String>, node: &Node<'_>) {
+        if !self.claim(reader.findings, Kind::Range, &name) {
+            return;
+        }
+        let what = format!("range `{}`", *name);
+        let ports = reader.mapping(node, "Range", &what, |map| map.required("ports", "3000-3999", values::port_span));
+        match ports.flatten() {
+            Some(ports) => self.declared.ranges.push(Range { name, ports }),
+            None => self.declared.unreadable.ranges.push(name.value),
+        }
+    }
+
+    fn port(&mut self, reader: &mut Reader<'_>, name: Spanned<String>, node: &Node<'_>) {
+        if !self.claim(reader.findings, Kind::Port, &name) {
+            return;
+        }
+        match port::port(reader, name.clone(), node) {
+            Some(port) => self.declared.ports.push(port),
+            None => self.declared.unreadable.ports.push(name.value),
+        }
+    }
+
+    fn service(&mut self, reader: &mut Reader<'_>, name: Spanned<String>, node: &Node<'_>) {
+        if !self.claim(reader.findings, Kind::Service, &name) {
+            return;
+        }
+        match service::service(reader, name.clone(), node) {
+            Some(service) => self.declared.services.push(service),
+            None => self.declared.unreadable.services.push(name.value),
+        }
+    }
+
+    fn routes(&mut self, reader: &mut Reader<'_>, node: &Node<'_>) {
+        let mut unreadable = 0;
+        let routes = reader.list(node, |reader, item| {
+            let route = route::route(reader, item);
+            unreadable += usize::from(route.is_none());
+            route
+        });
+        for route in routes {
+            if let Some(name) = &route.name {
+                self.claim(reader.findings, Kind::Route, name);
+            }
+            self.declared.routes.push(route.value);
+        }
+        self.declared.unreadable.routes += unreadable;
+    }
+
+    /// Whether the name is well formed and still free.
+    fn claim(&mut self, findings: &mut Findings, kind: Kind, name: &Spanned<String>) -> bool {
+        if let Err(mistake) = values::name(name) {
+            let mut finding =
+                Finding::new(mistake.rule, name.span, format!("`{}` {}", name.escape_debug(), mistake.message));
+            finding.label = format!("expected {}", mistake.expected);
+            findings.push(finding);
+            return false;
+        }
+        match self.names.entry((kind, name.value.clone())) {
+            hash_map::Entry::Occupied(first) => {
+                let message = format!("{} `{}` is declared twice", kind.word(), **name);
+                findings.push(
+                    Finding::new(RuleId::DuplicateName, name.span, message)
+                        .label("again here")
+                        .related(*first.get(), "first declared here"),
+                );
+                false
+            }
+            hash_map::Entry::Vacant(slot) => {
+                slot.insert(name.span);
+                true
+            }
+        }
+    }
+
+    /// A setting is given in one file only: which one would count is not to be guessed.
+    fn setting(&mut self, reader: &mut Reader<'_>, key: &'static str, span: Span) {
+        match self.settings.get(key) {
+            Some(first) => {
+                let finding = Finding::new(RuleId::DuplicateName, span, format!("`{key}` is given in two files"))
+                    .label("again here")
+                    .related(*first, "first given here");
+                reader.findings.push(finding);
+            }
+            None => {
+                self.settings.insert(key, span);
+            }
+        }
+    }
+}
+
+fn replace<T>(setting: &mut T, read: Option<Spanned<T>>) {
+    if let Some(read) = read {
+        *setting = read.value;
+    }
+}
+
+/// A relative path, whose last component may have `*` in it.
+fn include_pattern(text: &str) -> Result<String, Mistake> {
+    const EXPECTED: &str = "a relative path such as ports.yaml or services/*.yaml";
+    let (directory, name) = text.rsplit_once('/').unwrap_or(("", text));
+    if text.starts_with('/') {
+        return Err(Mistake::new("is an absolute path", EXPECTED)
+            .help("includes are relative to the file that names them, so that the whole can be moved"));
+    }
+    if name.is_empty() || text.contains('\0') {
+        return Err(Mistake::new("is not the path of a file", EXPECTED));
+    }
+    if directory.contains('*') {
+        return Err(Mistake::new("has `*` before its last `/`", EXPECTED));
+    }
+    Ok(text.to_owned())
+}

@@ -1,0 +1,19 @@
+//! From nodes to [`Declared`](crate::declared::Declared): one reader for each concern, all findings in one run.
+
+mod file;
+mod include;
+mod mapping;
+mod mistake;
+mod port;
+mod reader;
+mod route;
+mod service;
+mod settings;
+mod substitution;
+mod tls;
+mod values;
+
+pub(crate) use file::FileReader;
+pub(crate) use include::Loading;
+pub(crate) use mistake::{did_you_mean, nearest};
+pub(crate) use values::anchored;

@@ -1,0 +1,300 @@
+//! `routes:`
+
+use super::{
+    mapping::Mapping,
+    mistake::{Mistake, did_you_mean, nearest},
+    reader::Reader,
+    values::{self, number_between},
+};
+use crate::{
+    declared::{Action, Allow, HeaderEdits, Matches, PathPattern, Rewrite, Route, ValuePattern},
+    defaults,
+    finding::Finding,
+    rule::RuleId,
+    span::Spanned,
+    yaml::{Node, Value},
+};
+
+/// One route. `None` if what it matches or does cannot be read.
+pub(super) fn route(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Route> {
+    reader.mapping(node, "Route", "this route", |map| {
+        let name = map.value("name", values::name);
+        let has_port = map.require("port", "web");
+        let ports = map.values("port", values::name);
+        let matches = matches(map);
+        let allow = map.optional("allow", allow);
+        let deny = map.values("deny", values::network);
+        let action = action(map);
+        let route = Route {
+            span: map.span(),
+            name,
+            ports,
+            matches: matches?,
+            deny,
+            rewrite: rewrite(map),
+            request_headers: header_edits(map, "request-headers"),
+            response_headers: header_edits(map, "response-headers"),
+            action: Some(action?),
+            allow,
+        };
+        // What says who may pass must not be lost because it could not be read.
+        let is_allow_readable = route.allow.is_some() || map.node("allow").is_none();
+        (has_port && !route.ports.is_empty() && is_allow_readable).then_some(route)
+    })?
+}
+
+/// `None` if a condition cannot be read: without it the route would take more than was meant.
+fn matches(map: &mut Mapping<'_, '_, '_>) -> Option<Matches> {
+    let matches = Matches {
+        sni: map.value("sni", values::host_pattern),
+        host: map.value("host", values::host_pattern),
+        path: path(map),
+        methods: map.values("methods", values::method),
+        headers: value_patterns(map, "headers", values::header_name),
+        query: value_patterns(map, "query", query_name),
+        from: map.values("from", values::network),
+    };
+    let is_read = [
+        ("sni", matches.sni.is_some()),
+        ("host", matches.host.is_some()),
+        ("path", matches.path.is_some()),
+        ("prefix", matches.path.is_some()),
+        ("methods", !matches.methods.is_empty()),
+        ("headers", !matches.headers.is_empty()),
+        ("query", !matches.query.is_empty()),
+        ("from", !matches.from.is_empty()),
+    ];
+    is_read.into_iter().all(|(key, is_read)| is_read || map.node(key).is_none()).then_some(matches)
+}
+
+/// `path:` or `prefix:`
+fn path(map: &mut Mapping<'_, '_, '_>) -> Option<Spanned<PathPattern>> {
+    let path = map.value("path", values::path_pattern);
+    let prefix = map.value("prefix", values::path_prefix);
+    if let [(_, first), (_, second)] = map.present(&["path", "prefix"])[..] {
+        let finding = Finding::new(RuleId::ConflictingKeys, second, "`path` and `prefix` exclude each other")
+            .related(first, "given here");
+        map.reader.findings.push(finding);
+        return None;
+    }
+    path.or(prefix)
+}
+
+type NamedPatterns = Vec<(Spanned<String>, Spanned<ValuePattern>)>;
+
+/// `headers:` and `query:`: name to pattern. Empty if any of them cannot be read.
+fn value_patterns(
+    map: &mut Mapping<'_, '_, '_>,
+    key: &'static str,
+    parse_name: fn(&str) -> Result<String, Mistake>,
+) -> NamedPatterns {
+    let Some(node) = map.node(key) else { return Vec::new() };
+    let (mut patterns, mut mistakes) = (NamedPatterns::new(), 0);
+    map.reader.entries(node, |reader, name, value| {
+        let pattern = reader.value(value, values::value_pattern);
+        match (checked_name(reader, &name, parse_name), pattern) {
+            (Some(name), Some(pattern)) => patterns.push((name, Spanned::new(pattern, value.span))),
+            _ => mistakes += 1,
+        }
+    });
+    report_repeated(map.reader, patterns.iter().map(|(name, _)| name));
+    if mistakes == 0 { patterns } else { Vec::new() }
+}
+
+/// `allow: anyone`, or a mapping.
+fn allow(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Allow> {
+    if !matches!(node.value, Value::Mapping(_)) {
+        return reader.value(node, anyone);
+    }
+    reader.mapping(node, "Allow", "`allow`", |map| {
+        let from = map.values("from", values::network);
+        let certificates = map.values("certificates", certificate_name);
+        let users = map.values("users", identity_name);
+        let groups = map.values("groups", identity_name);
+        let workloads = map.values("workloads", identity_name);
+        let given = map.present(&["from", "certificates", "users", "groups", "workloads"]);
+        if given.is_empty() {
+            let finding = Finding::new(RuleId::InvalidValue, map.span(), "`allow` names nobody")
+                .help("write `allow: anyone`, or who may pass, such as `allow: { from: [10.0.0.0/8] }`");
+            map.reader.findings.push(finding);
+            return None;
+        }
+        // A condition that could not be read must not vanish: the rest would allow more than was meant.
+        let lists = [from.len(), certificates.len(), users.len(), groups.len(), workloads.len()];
+        let read = lists.into_iter().filter(|length| *length > 0).count();
+        (read == given.len()).then_some(Allow::Only { from, certificates, users, groups, workloads })
+    })?
+}
+
+/// The one word of `allow:`.
+fn anyone(text: &str) -> Result<Allow, Mistake> {
+    if text == "anyone" {
+        return Ok(Allow::Anyone);
+    }
+    let mistake = Mistake::new("does not say who may pass", "anyone, or a mapping such as { from: [10.0.0.0/8] }");
+    let is_synonym = matches!(text, "any" | "all" | "everyone" | "everybody" | "*" | "true");
+    if is_synonym || nearest(text, std::iter::once("anyone")).is_some() {
+        return Err(mistake.help(did_you_mean("anyone")));
+    }
+    Err(mistake)
+}
+
+/// Exactly one of `service`, `redirect`, `respond`.
+fn action(map: &mut Mapping<'_, '_, '_>) -> Option<Spanned<Action>> {
+    let service = map.value("service", values::name);
+    let redirect = map.optional("redirect", redirect);
+    let respond = map.optional("respond", respond);
+    match map.present(&["service", "redirect", "respond"])[..] {
+        [("service", _)] => service.map(|name| Spanned::new(Action::Service(name.value), name.span)),
+        [("redirect", _)] => redirect,
+        [_] => respond,
+        [] => {
+            let message = "this route does nothing: it has no `service`, `redirect` or `respond`";
+            let finding = Finding::new(RuleId::MissingKey, map.span(), message).help("add `service: NAME`");
+            map.reader.findings.push(finding);
+            None
+        }
+        [(first, first_span), (second, span), ..] => {
+            let message = format!("`{first}` and `{second}` exclude each other");
+            let finding = Finding::new(RuleId::ConflictingKeys, span, message).related(first_span, "given here");
+            map.reader.findings.push(finding);
+            None
+        }
+    }
+}
+
+/// `redirect: https://x/y`, or `{ to: https://x/y, status: 301 }`.
+fn redirect(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Action> {
+    if !matches!(node.value, Value::Mapping(_)) {
+        let to = reader.value(node, values::redirect_target)?;
+        return Some(Action::Redirect { to, status: defaults::REDIRECT_STATUS });
+    }
+    reader.mapping(node, "Redirect", "`redirect`", |map| {
+        let to = map.required("to", "https://example.com/new", values::redirect_target);
+        let status = map.value("status", |text| match text {
+            "301" | "302" | "303" | "307" | "308" => number_between(301, 308)(text),
+            _ => Err(Mistake::new("is not a status of a redirect", "301, 302, 303, 307 or 308")),
+        });
+        if status.is_none() && map.node("status").is_some() {
+            return None;
+        }
+        Some(Action::Redirect { to: to?.value, status: status.map_or(defaults::REDIRECT_STATUS, |status| *status) })
+    })?
+}
+
+/// `respond: { status: 200, body: "ok", content-type: text/plain }`
+fn respond(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Action> {
+    reader.mapping(node, "Respond", "`respond`", |map| {
+        let status = map.required("status", "200", number_between(200, 599));
+        let body = map.value("body", |text| Ok(text.to_owned()));
+        let content_type = map.value("content-type", values::header_value);
+        if let (Some(status), Some(body)) = (status, &body)
+            && matches!(*status, 204 | 205 | 304)
+            && !body.is_empty()
+        {
+            let message = format!("an answer of status {} has no body", *status);
+            map.reader.findings.push(Finding::new(RuleId::InvalidValue, body.span, message));
+        }
+        Some(Action::Respond {
+            status: status?.value,
+            body: body.map(|body| body.value).unwrap_or_default(),
+            content_type: content_type
+                .map_or_else(|| defaults::RESPOND_CONTENT_TYPE.to_owned(), |content_type| content_type.value),
+        })
+    })?
+}
+
+fn rewrite(map: &mut Mapping<'_, '_, '_>) -> Rewrite {
+    let rewrite = map.optional("rewrite", |reader, node| {
+        reader.mapping(node, "Rewrite", "`rewrite`", |map| Rewrite {
+            path: map.value("path-prefix", values::literal_path),
+            host: map.value("host", values::authority),
+        })
+    });
+    rewrite.map(|rewrite| rewrite.value).unwrap_or_default()
+}
+
+fn header_edits(map: &mut Mapping<'_, '_, '_>, key: &'static str) -> HeaderEdits {
+    let what = format!("`{key}`");
+    let edits = map.optional(key, |reader, node| {
+        reader.mapping(node, "HeaderEdits", &what, |map| HeaderEdits {
+            set: header_lines(map, "set"),
+            append: header_lines(map, "append"),
+            remove: map.values("remove", values::header_name),
+        })
+    });
+    edits.map(|edits| edits.value).unwrap_or_default()
+}
+
+fn header_lines(map: &mut Mapping<'_, '_, '_>, key: &'static str) -> Vec<(Spanned<String>, Spanned<String>)> {
+    let Some(node) = map.node(key) else { return Vec::new() };
+    let mut lines = Vec::new();
+    map.reader.entries(node, |reader, name, value| {
+        let text = reader.value(value, values::header_value);
+        if let (Some(name), Some(text)) = (checked_name(reader, &name, values::header_name), text) {
+            lines.push((name, Spanned::new(text, value.span)));
+        }
+    });
+    report_repeated(map.reader, lines.iter().map(|(name, _)| name));
+    lines
+}
+
+/// A key that is itself a value.
+fn checked_name(
+    reader: &mut Reader<'_>,
+    name: &Spanned<String>,
+    parse: fn(&str) -> Result<String, Mistake>,
+) -> Option<Spanned<String>> {
+    match parse(name) {
+        Ok(checked) => Some(Spanned::new(checked, name.span)),
+        Err(mistake) => {
+            let mut finding =
+                Finding::new(mistake.rule, name.span, format!("`{}` {}", name.escape_debug(), mistake.message));
+            finding.label = format!("expected {}", mistake.expected);
+            finding.help = mistake.help;
+            reader.findings.push(finding);
+            None
+        }
+    }
+}
+
+/// Names that YAML takes for different keys and HTTP for one.
+fn report_repeated<'a>(reader: &mut Reader<'_>, names: impl Iterator<Item = &'a Spanned<String>>) {
+    let mut seen: Vec<&Spanned<String>> = Vec::new();
+    for name in names {
+        match seen.iter().find(|other| other.value == name.value) {
+            Some(first) => {
+                let finding = Finding::new(RuleId::DuplicateKey, name.span, format!("`{}` is given twice", **name))
+                    .related(first.span, "first given here");
+                reader.findings.push(finding);
+            }
+            None => seen.push(name),
+        }
+    }
+}
+
+/// A name on a client certificate: `*`, `any`, `*.internal`, `shop.internal`, `spiffe://house/shop`.
+fn certificate_name(text: &str) -> Result<String, Mistake> {
+    const EXPECTED: &str = "a name on a certificate, such as shop.internal or *.internal, or any";
+    let name = if text == "any" { "*" } else { text };
+    let inner = name.strip_prefix("*.").unwrap_or(name);
+    if name != "*" && (inner.is_empty() || inner.contains('*') || name.chars().any(char::is_control)) {
+        return Err(Mistake::new("is not a name on a certificate", EXPECTED));
+    }
+    Ok(name.to_owned())
+}
+
+fn identity_name(text: &str) -> Result<String, Mistake> {
+    if text.trim().is_empty() || text.chars().any(char::is_control) {
+        return Err(Mistake::new("is not a name", "the name of a user, group or workload"));
+    }
+    Ok(text.to_owned())
+}
+
+/// Query parameters are compared as they are sent.
+fn query_name(text: &str) -> Result<String, Mistake> {
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic() && !b"&=#".contains(&byte)) {
+        return Err(Mistake::new("is not the name of a query parameter", "a name as it is sent, percent-encoded"));
+    }
+    Ok(text.to_owned())
+}

@@ -1,0 +1,8 @@
+//! YAML text as a tree of nodes, each with its place, within bounds that hostile input cannot pass.
+
+mod builder;
+mod hint;
+mod node;
+
+pub(crate) use builder::parse;
+pub(crate) use node::{Entry, Key, Node, Scalar, Value};
