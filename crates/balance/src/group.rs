@@ -174,7 +174,7 @@ fn smooth_rotation(weights: &[u32]) -> Vec<u32> {
         return (0..shares.len()).filter(|&member| shares[member] > 0).map(|member| member as u32).collect();
     }
     let mut current = vec![0_i64; shares.len()];
-    let mut rotation = Vec::with_capacity(cycle as usize);
+    let mut rotation = Vec::with_capacity(usize::try_from(cycle).unwrap_or(0));
     for _ in 0..cycle {
         let mut best = None;
         for (member, share) in shares.iter().enumerate().filter(|(_, share)| **share > 0) {
@@ -277,7 +277,7 @@ mod tests {
         }
         assert_eq!(group.members()[0].state.standing(0), Standing::Ejected);
         let out = group.members().iter().filter(|member| member.state.standing(0) != Standing::Available).count();
-        assert!(out <= 2 && out >= 1, "{out}");
+        assert!((1..=2).contains(&out), "{out}");
         assert!(group.pick(&Cursor::default(), 0, Tried::default()).is_some());
         assert_eq!(group.members()[0].state.standing(1000), Standing::Available);
     }

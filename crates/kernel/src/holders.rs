@@ -83,7 +83,7 @@ pub fn explain_refused(endpoint: SocketAddr, seen: Option<&str>) -> String {
     }
     let all = listeners();
     let words = |holders: Vec<&Holder>| -> Option<String> {
-        let shown: BTreeSet<String> = holders.iter().map(|holder| holder.to_string()).collect();
+        let shown: BTreeSet<String> = holders.iter().map(ToString::to_string).collect();
         (!shown.is_empty()).then(|| shown.into_iter().take(5).collect::<Vec<_>>().join("; "))
     };
     let command = |holder: &Holder| holder.process.as_ref().map(|process| process.command.clone());

@@ -25,7 +25,7 @@ pub use address_set::AddressSet;
 pub use compile::{Registries, compile};
 pub use conditions::{Conditions, HeaderLookup, Traffic, ValueTest};
 pub use port::{PortLimits, PortPlan, PortTimeouts, Protocol, Terminated};
-pub use route::{Action, Allow, HeaderEdits, PathRewrite, Redirect, Refusal, Respond, RoutePlan};
+pub use route::{Action, Allow, HeaderEdits, HeaderLine, PathRewrite, Redirect, Refusal, Respond, RoutePlan};
 pub use service::{EndpointPlan, EndpointTls, HealthPlan, HealthProbe, ServicePlan, ServiceTimeouts};
 pub use table::RouteTable;
 

@@ -130,13 +130,16 @@ impl PathRewrite {
     }
 }
 
+/// Name and value.
+pub type HeaderLine = (Box<[u8]>, Box<[u8]>);
+
 /// Names are lower case.
 #[derive(Debug, Default)]
 pub struct HeaderEdits {
     /// Replaces every line of that name.
-    pub set: Box<[(Box<[u8]>, Box<[u8]>)]>,
+    pub set: Box<[HeaderLine]>,
     /// Adds a line.
-    pub append: Box<[(Box<[u8]>, Box<[u8]>)]>,
+    pub append: Box<[HeaderLine]>,
     /// Removes every line of that name.
     pub remove: Box<[Box<[u8]>]>,
 }

@@ -104,14 +104,10 @@ pub(crate) async fn handshake(
 
 /// `X-Forwarded-Client-Cert`, in the form that Envoy made known.
 fn forwarded_certificate(certificate: &PeerCertificate) -> String {
-    let mut text = format!("Hash={};Subject=\"{}\"", certificate.fingerprint, quoted(&certificate.subject));
-    for name in &certificate.uri_sans {
-        text.push_str(&format!(";URI={}", quoted(name)));
-    }
-    for name in &certificate.dns_sans {
-        text.push_str(&format!(";DNS={}", quoted(name)));
-    }
-    text
+    let subject = format!("Hash={};Subject=\"{}\"", certificate.fingerprint, quoted(&certificate.subject));
+    let uris = certificate.uri_sans.iter().map(|name| format!(";URI={}", quoted(name)));
+    let names = certificate.dns_sans.iter().map(|name| format!(";DNS={}", quoted(name)));
+    [subject].into_iter().chain(uris).chain(names).collect()
 }
 
 /// Nothing that could end the value, the quotes or the line.
@@ -143,9 +139,8 @@ fn handshake_error(error: &io::Error) -> Ended {
     use rustls::Error;
     let termination = match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
         Some(Error::NoCertificatesPresented | Error::InvalidCertificate(_)) => Termination::TlsClientCertificate,
-        Some(_) => Termination::TlsHandshakeFailed,
         None if error.kind() == io::ErrorKind::TimedOut => Termination::ClientTimeoutHandshake,
-        None => Termination::TlsHandshakeFailed,
+        Some(_) | None => Termination::TlsHandshakeFailed,
     };
     Ended::because(termination, error.to_string())
 }
@@ -170,6 +165,7 @@ pub(crate) async fn peek_hello(io: &Io, input: &mut Buffer, deadline: &Deadline)
     }
 }
 
+#[allow(clippy::needless_pass_by_value)] // handed to map_err
 fn timed_out(error: io::Error) -> Ended {
     match error.kind() {
         io::ErrorKind::TimedOut => Termination::ClientTimeoutHandshake.into(),

@@ -96,7 +96,7 @@ impl<'a> Http1Source<'a> {
             Framing::Chunked => Left::Chunked,
             Framing::UntilClose => Left::UntilClose,
         };
-        let idle = Duration::from_secs(60);
+        let idle = Duration::from_mins(1);
         Self { io, input, decoder, deadline, idle, pace: Pace::free(), left, taken: 0, passed: 0, limit: u64::MAX }
     }
 
@@ -382,6 +382,6 @@ mod tests {
         for _ in 0..100 {
             assert_eq!(pace.moved(1, Duration::ZERO), Ok(()));
         }
-        assert_eq!(Pace::free().waited(Duration::from_secs(3600)), Ok(()));
+        assert_eq!(Pace::free().waited(Duration::from_hours(1)), Ok(()));
     }
 }

@@ -75,13 +75,6 @@ impl Buffer {
         }
     }
 
-    /// Takes bytes that were read elsewhere (before TLS or HTTP began).
-    pub(crate) fn append(&mut self, bytes: &[u8]) {
-        self.grow(self.end + bytes.len());
-        self.bytes[self.end..self.end + bytes.len()].copy_from_slice(bytes);
-        self.end += bytes.len();
-    }
-
     fn compact(&mut self) {
         if self.start > self.floor {
             self.bytes.copy_within(self.start..self.end, self.floor);
@@ -125,6 +118,14 @@ impl Buffers {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl Buffer {
+        fn append(&mut self, bytes: &[u8]) {
+            self.grow(self.end + bytes.len());
+            self.bytes[self.end..self.end + bytes.len()].copy_from_slice(bytes);
+            self.end += bytes.len();
+        }
+    }
 
     #[test]
     fn a_pinned_head_stays_where_it_is_while_the_body_passes() {

@@ -5,7 +5,7 @@ use std::{rc::Rc, time::Instant};
 use portcullis_config::path::{self, Normal};
 use portcullis_h1::{Framing, RequestError, RequestHead, Target, Version};
 use portcullis_observe::{Phases, RecordKind, RequestId, Termination};
-use portcullis_plan::{Action, HeaderLookup, PortPlan, RoutePlan, ServicePlan, Traffic};
+use portcullis_plan::{Action, HeaderEdits, HeaderLookup, PortPlan, RoutePlan, ServicePlan, Traffic};
 
 use crate::{
     answer::{self, Reply},
@@ -334,7 +334,7 @@ async fn redirect_to_https(
         if status == 400 {
             answer::write_refusal(400, "no Host to redirect to", reply, out);
         } else {
-            answer::write_redirect(status, &location, &Default::default(), reply, out);
+            answer::write_redirect(status, &location, &HeaderEdits::default(), reply, out);
         }
     };
     let termination = if status == 400 { Termination::BadRequest } else { Termination::Redirected };
@@ -388,8 +388,7 @@ async fn answer_refusal(visit: &Visit, client: &mut Http1, refused: Refused, sto
 pub(crate) async fn refuse_head(visit: &mut Visit, client: &mut Downstream, reason: &NoRequest) {
     let Downstream::Http1(client) = client;
     let refused = match reason {
-        NoRequest::Closed | NoRequest::Truncated => None,
-        NoRequest::Failed => None,
+        NoRequest::Closed | NoRequest::Truncated | NoRequest::Failed => None,
         NoRequest::Timeout => Some(Refused {
             status: 408,
             ended: Termination::ClientTimeoutHead.into(),

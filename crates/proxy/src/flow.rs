@@ -16,6 +16,7 @@ use tokio::net::TcpStream;
 use crate::{
     admission::PortGate,
     arrive,
+    buffer::Buffer,
     connect::OnBehalfOf,
     deadline::Deadline,
     downstream::{Downstream, NoRequest},
@@ -209,7 +210,7 @@ async fn session(visit: &mut Visit, client: Io, deadline: Deadline, early: &[u8]
 /// The requests of one connection, one after the other.
 async fn requests(visit: &mut Visit, io: Io, deadline: Deadline) -> Result<(), Ended> {
     let worker = Rc::clone(&visit.worker);
-    let mut client = Downstream::http1(io, Default::default(), deadline);
+    let mut client = Downstream::http1(io, Buffer::default(), deadline);
     let mut served = 0_u64;
     loop {
         let (limits, timeouts) = (visit.port.limits, visit.port.timeouts);

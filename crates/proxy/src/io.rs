@@ -129,7 +129,7 @@ impl Io {
         let space = buffer.space();
         let count = poll_fn(|context| match self.poll_read(context, space) {
             Poll::Pending => deadline.poll_passed(context).map(Err),
-            ready => ready,
+            Poll::Ready(result) => Poll::Ready(result),
         })
         .await?;
         buffer.advance(count);
@@ -153,7 +153,7 @@ impl Io {
             }
             match self.poll_flush(context) {
                 Poll::Pending => deadline.poll_passed(context).map(Err),
-                ready => ready,
+                Poll::Ready(result) => Poll::Ready(result),
             }
         })
         .await
@@ -163,7 +163,7 @@ impl Io {
     pub(crate) async fn write_some(&self, bytes: &[u8], deadline: &Deadline) -> io::Result<usize> {
         poll_fn(|context| match self.poll_write(context, bytes) {
             Poll::Pending => deadline.poll_passed(context).map(Err),
-            ready => ready,
+            Poll::Ready(result) => Poll::Ready(result),
         })
         .await
     }

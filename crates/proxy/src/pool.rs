@@ -47,6 +47,8 @@ impl Pools {
         if slot.len() >= most {
             slot.remove(0);
         }
+        let expires_ms = now_ms.saturating_add(keep_alive_ms);
+        slot.push(Idle { upstream, expires_ms });
     }
 
     /// Closes what has expired, what the endpoint has closed, and what no plan names any more.

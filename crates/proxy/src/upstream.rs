@@ -91,13 +91,6 @@ impl Http1 {
         };
         (writer, reader)
     }
-
-    /// The body of the response whose head was read.
-    pub(crate) fn body(&mut self) -> Source<'_> {
-        let framing = self.head.framing;
-        let source = Http1Source::new(&self.io, &mut self.input, &mut self.decoder, &self.deadline, framing);
-        Source::Http1(source)
-    }
 }
 
 /// The sending half.
@@ -158,11 +151,6 @@ impl<'a> Reader<'a> {
     /// Forgets an interim head (1xx).
     pub(crate) fn skip_head(&mut self) {
         self.input.release();
-    }
-
-    /// Bytes that came after the head.
-    pub(crate) fn rest(&self) -> &[u8] {
-        self.input.filled()
     }
 
     /// The body of the response whose head was read.

@@ -54,8 +54,11 @@ pub struct ServerSettings<'a> {
 /// another (CVE-2025-23419), and resumption survives a reload that changes nothing.
 #[derive(Debug, Default)]
 pub struct TicketRegistry {
-    known: Mutex<HashMap<(String, u8, u64), Arc<dyn ProducesTickets>>>,
+    known: Mutex<HashMap<TicketDomain, Arc<dyn ProducesTickets>>>,
 }
+
+/// Port, kind of policy, digest of its CAs.
+type TicketDomain = (String, u8, u64);
 
 impl TicketRegistry {
     fn tickets(&self, port: &str, clients: &ClientPolicy) -> Result<Arc<dyn ProducesTickets>, rustls::Error> {

@@ -118,7 +118,7 @@ fn anchored(compiler: &mut Compiler<'_>, regex: &str, span: Span) -> Option<Rege
     let built = regex::bytes::RegexBuilder::new(&format!("^(?:{regex})$")).size_limit(1 << 20).build();
     built
         .map_err(|error| {
-            compiler.findings.push(Finding::new(RuleId::BadRegex, span, format!("regular expression: {error}")))
+            compiler.findings.push(Finding::new(RuleId::BadRegex, span, format!("regular expression: {error}")));
         })
         .ok()
 }

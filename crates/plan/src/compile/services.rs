@@ -195,15 +195,13 @@ fn endpoint_tls(
         None => authority,
     };
     let wanted = tls.name.clone().unwrap_or_else(|| host.to_owned());
-    match ServerName::try_from(wanted.clone()) {
-        Ok(name) => Some(Some(EndpointTls { config: Arc::clone(&tls.config), name })),
-        Err(_) => {
-            let message = format!("`{wanted}` is no name that a certificate can be checked against");
-            let finding = Finding::new(RuleId::InvalidValue, place.span, message).help("set `tls.name` of the service");
-            compiler.findings.push(finding);
-            None
-        }
+    if let Ok(name) = ServerName::try_from(wanted.clone()) {
+        return Some(Some(EndpointTls { config: Arc::clone(&tls.config), name }));
     }
+    let message = format!("`{wanted}` is no name that a certificate can be checked against");
+    let finding = Finding::new(RuleId::InvalidValue, place.span, message).help("set `tls.name` of the service");
+    compiler.findings.push(finding);
+    None
 }
 
 /// Addresses of an endpoint, each with the `host:port` it is known by. A name that has IPv4 addresses is used with
