@@ -116,24 +116,36 @@ impl Registry {
 
 /// Everything of one kind that somebody holds.
 #[derive(Debug)]
-pub(super) struct Family<K, M>(Mutex<BTreeMap<K, Weak<M>>>);
+pub(super) struct Family<K, M>(Mutex<Known<K, M>>);
+
+#[derive(Debug)]
+struct Known<K, M> {
+    metrics: BTreeMap<K, Weak<M>>,
+    /// The dead are swept out once there are so many entries: twice what was left the last time, so that a plan with
+    /// a hundred thousand routes is not searched for each of them.
+    sweep_at: usize,
+}
 
 impl<K, M> Default for Family<K, M> {
     fn default() -> Self {
-        Self(Mutex::default())
+        Self(Mutex::new(Known { metrics: BTreeMap::new(), sweep_at: FIRST_SWEEP }))
     }
 }
+
+const FIRST_SWEEP: usize = 64;
 
 impl<K: Ord, M> Family<K, M> {
     fn entry(&self, key: K, make: impl FnOnce() -> M) -> Arc<M> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(held) = known.get(&key).and_then(Weak::upgrade) {
+        if let Some(held) = known.metrics.get(&key).and_then(Weak::upgrade) {
             return held;
         }
-        // Something new comes with a new plan, and that is when something old may be gone.
-        known.retain(|_, metrics| metrics.strong_count() > 0);
+        if known.metrics.len() >= known.sweep_at {
+            known.metrics.retain(|_, metrics| metrics.strong_count() > 0);
+            known.sweep_at = FIRST_SWEEP.max(known.metrics.len() * 2);
+        }
         let new = Arc::new(make());
-        known.insert(key, Arc::downgrade(&new));
+        known.metrics.insert(key, Arc::downgrade(&new));
         new
     }
 
@@ -142,7 +154,7 @@ impl<K: Ord, M> Family<K, M> {
         // Collected first: reading the shards of a hundred thousand routes must not keep a reload waiting.
         let held: Vec<_> = {
             let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            known.values().filter_map(Weak::upgrade).collect()
+            known.metrics.values().filter_map(Weak::upgrade).collect()
         };
         held.iter().map(|metrics| snapshot(metrics)).collect()
     }
@@ -165,6 +177,16 @@ mod tests {
         drop(new_plan);
         assert_eq!(registry.port_snapshots(), []);
         assert_eq!(registry.port("web", "public").snapshot().requests, 0);
+    }
+
+    #[test]
+    fn names_that_are_gone_take_no_room_for_long() {
+        let registry = Registry::new(1, Buckets::default());
+        let _held = registry.service("shop");
+        for number in 0..10_000 {
+            registry.service(&number.to_string());
+        }
+        assert!(registry.all.services.0.lock().unwrap().metrics.len() <= FIRST_SWEEP);
     }
 
     #[test]
