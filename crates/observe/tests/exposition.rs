@@ -50,7 +50,7 @@ fn a_histogram_adds_up_its_buckets_and_counts_what_is_beyond_them() {
     for (worker, millis) in [(0, 1), (1, 1), (0, 500), (1, 1500)] {
         endpoint.shard(worker).finished(Some(200), Duration::from_millis(millis));
     }
-    endpoint.shard(0).finished(None, Duration::from_secs(3600));
+    endpoint.shard(0).finished(None, Duration::from_hours(1));
     let text = registry.encode().unwrap();
     assert_eq!(
         series(&text, "portcullis_endpoint_response_seconds"),

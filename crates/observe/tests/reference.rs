@@ -24,7 +24,7 @@ fn rows(page: &str) -> Vec<Vec<&str>> {
         .collect()
 }
 
-fn word<'a>(cell: &'a str) -> &'a str {
+fn word(cell: &str) -> &str {
     cell.trim_matches('`')
 }
 
