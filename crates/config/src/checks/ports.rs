@@ -140,7 +140,8 @@ impl Check for RedirectTarget {
     }
 
     fn check(&self, index: &Index<'_>, findings: &mut Findings) {
-        for port in &index.declared.ports {
+        let http_ports = index.declared.ports.iter().filter(|port| port.protocol.as_deref() == Some(&Protocol::Http));
+        for port in http_ports {
             let Some(redirect) = &port.redirect else { continue };
             let Some(target) = index.port(redirect) else { continue };
             let why = if target.name.value == port.name.value {

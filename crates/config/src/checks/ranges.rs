@@ -22,9 +22,9 @@ impl Check for OutsideRange {
             if range.ports.contains(ports.first) && range.ports.contains(ports.last) {
                 continue;
             }
-            let word = if ports.first == ports.last { "port" } else { "ports" };
+            let (word, verb) = if ports.first == ports.last { ("port", "is") } else { ("ports", "are") };
             let message = format!(
-                "{word} {} of service `{}` not within range `{}` ({})",
+                "{word} {} of service `{}` {verb} not within range `{}` ({})",
                 *ports, *service.name, **name, *range.ports
             );
             let finding = Finding::new(self.rule(), ports.span, message)

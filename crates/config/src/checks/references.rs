@@ -19,6 +19,9 @@ impl Check for UnknownName {
 
     fn check(&self, index: &Index<'_>, findings: &mut Findings) {
         let declared = index.declared;
+        if declared.unreadable.sections {
+            return;
+        }
         let ports =
             Names::new("port", declared.ports.iter().map(|port| port.name.as_str()), &declared.unreadable.ports);
         let services = declared.services.iter().map(|service| service.name.as_str());
@@ -36,14 +39,16 @@ impl Check for UnknownName {
             }
         }
         for route in &declared.routes {
-            for port in &route.ports {
-                ports.look_up(port, port.span, findings);
-            }
+            route.ports.iter().for_each(|port| ports.look_up(port, port.span, findings));
             if let Some(action) = &route.action
                 && let Action::Service(name) = &action.value
             {
                 services.look_up(name, action.span, findings);
             }
+        }
+        for route in &declared.unreadable.routes {
+            route.ports.iter().for_each(|port| ports.look_up(port, port.span, findings));
+            route.service.iter().for_each(|service| services.look_up(service, service.span, findings));
         }
     }
 }

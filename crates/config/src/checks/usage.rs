@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::{Check, Index};
 use crate::{
-    declared::Action,
+    declared::{Action, Port},
     finding::{Finding, Findings},
     rule::RuleId,
     span::Span,
@@ -19,7 +19,8 @@ impl Check for NoPorts {
     }
 
     fn check(&self, index: &Index<'_>, findings: &mut Findings) {
-        if index.declared.ports.is_empty() && index.declared.unreadable.ports.is_empty() {
+        let declared = index.declared;
+        if declared.ports.is_empty() && declared.unreadable.ports.is_empty() && !declared.unreadable.sections {
             let finding = Finding::new(self.rule(), Span::default(), "no port is declared, so there is nothing to run")
                 .help("add `ports:` with at least one port");
             findings.push(finding);
@@ -36,19 +37,25 @@ impl Check for UnusedService {
     }
 
     fn check(&self, index: &Index<'_>, findings: &mut Findings) {
-        if index.declared.unreadable.routes > 0 {
-            return;
-        }
-        let used: HashSet<&str> = index
-            .declared
+        let declared = index.declared;
+        let unreadable = &declared.unreadable;
+        let used: HashSet<&str> = declared
             .routes
             .iter()
             .filter_map(|route| match route.action.as_deref() {
                 Some(Action::Service(name)) => Some(name.as_str()),
                 _ => None,
             })
+            .chain(unreadable.routes.iter().filter_map(|route| route.service.as_ref()).map(|name| name.as_str()))
             .collect();
-        for service in index.declared.services.iter().filter(|service| !used.contains(service.name.as_str())) {
+        // A misspelt reference may well have meant this service, and has its own finding.
+        let is_known =
+            |name: &&str| index.service(name).is_some() || unreadable.services.iter().any(|known| known == name);
+        let is_complete = unreadable.routes.iter().all(|route| route.service.is_some()) && !unreadable.sections;
+        if !is_complete || !used.iter().all(is_known) {
+            return;
+        }
+        for service in declared.services.iter().filter(|service| !used.contains(service.name.as_str())) {
             let message = format!("no route leads to service `{}`", *service.name);
             findings.push(Finding::new(self.rule(), service.name.span, message));
         }
@@ -64,13 +71,18 @@ impl Check for UnusedPort {
     }
 
     fn check(&self, index: &Index<'_>, findings: &mut Findings) {
-        if index.declared.unreadable.routes > 0 {
+        let declared = index.declared;
+        let unreadable = &declared.unreadable;
+        let named = unreadable.routes.iter().flat_map(|route| &route.ports);
+        let named = declared.routes.iter().flat_map(|route| &route.ports).chain(named);
+        let used: HashSet<&str> = named.map(|name| name.as_str()).collect();
+        let is_known = |name: &&str| index.port(name).is_some() || unreadable.ports.iter().any(|known| known == name);
+        let is_complete = unreadable.routes.iter().all(|route| !route.ports.is_empty()) && !unreadable.sections;
+        if !is_complete || !used.iter().all(is_known) {
             return;
         }
-        let used: HashSet<&str> =
-            index.declared.routes.iter().flat_map(|route| &route.ports).map(|name| name.as_str()).collect();
-        let needs_route = |port: &&crate::declared::Port| port.is_data_port() && port.redirect.is_none();
-        for port in index.declared.ports.iter().filter(needs_route) {
+        let needs_route = |port: &&Port| port.is_data_port() && port.redirect.is_none();
+        for port in declared.ports.iter().filter(needs_route) {
             if !used.contains(port.name.as_str()) {
                 let message = format!("no route leads from port `{}`: everything on it is refused", *port.name);
                 findings.push(Finding::new(self.rule(), port.name.span, message));

@@ -55,8 +55,8 @@ pub struct Declared {
     pub unreadable: Unreadable,
 }
 
-/// Names whose declaration could not be read. Checks keep silent about references to them, so that one mistake is
-/// reported once.
+/// What is declared but could not be read. Checks keep silent about what is only missing because of that, so that one
+/// mistake is reported once.
 #[derive(Debug, Default)]
 pub struct Unreadable {
     /// Names of ports.
@@ -65,8 +65,19 @@ pub struct Unreadable {
     pub services: Vec<String>,
     /// Names of ranges.
     pub ranges: Vec<String>,
-    /// Number of routes.
-    pub routes: usize,
+    /// What routes refer to; their references are checked all the same.
+    pub routes: Vec<References>,
+    /// Whether whole sections or files may be missing.
+    pub sections: bool,
+}
+
+/// Names that a route refers to.
+#[derive(Debug, Default)]
+pub struct References {
+    /// Names of ports.
+    pub ports: Vec<Spanned<String>>,
+    /// Name of a service.
+    pub service: Option<Spanned<String>>,
 }
 
 /// `ranges: { app: { ports: 3000-3999 } }`

@@ -43,14 +43,15 @@ impl FileReader {
     pub(crate) fn read(&mut self, reader: &mut Reader<'_>, root: &Node<'_>) -> Vec<Spanned<String>> {
         let includes = reader.mapping(root, "File", "the file", |map| {
             let includes = map.values("include", include_pattern);
+            let mut are_mappings = true;
             if let Some(node) = map.node("ranges") {
-                map.reader.entries(node, |reader, name, node| self.range(reader, name, node));
+                are_mappings &= map.reader.entries(node, |reader, name, node| self.range(reader, name, node));
             }
             if let Some(node) = map.node("ports") {
-                map.reader.entries(node, |reader, name, node| self.port(reader, name, node));
+                are_mappings &= map.reader.entries(node, |reader, name, node| self.port(reader, name, node));
             }
             if let Some(node) = map.node("services") {
-                map.reader.entries(node, |reader, name, node| self.service(reader, name, node));
+                are_mappings &= map.reader.entries(node, |reader, name, node| self.service(reader, name, node));
             }
             if let Some(node) = map.node("routes") {
                 self.routes(map.reader, node);
@@ -67,8 +68,11 @@ impl FileReader {
             if let Some(workers) = map.value("workers", settings::workers) {
                 declared.workers = Some(workers);
             }
+            // A misspelt section is a missing one.
+            declared.unreadable.sections |= !are_mappings || map.has_other_keys();
             includes
         });
+        self.declared.unreadable.sections |= includes.is_none();
         includes.unwrap_or_default()
     }
 
@@ -105,11 +109,9 @@ impl FileReader {
     }
 
     fn routes(&mut self, reader: &mut Reader<'_>, node: &Node<'_>) {
-        let mut unreadable = 0;
+        let unreadable = &mut self.declared.unreadable.routes;
         let routes = reader.list(node, |reader, item| {
-            let route = route::route(reader, item);
-            unreadable += usize::from(route.is_none());
-            route
+            route::route(reader, item).map_err(|references| unreadable.push(references)).ok()
         });
         for route in routes {
             if let Some(name) = &route.name {
@@ -117,16 +119,15 @@ impl FileReader {
             }
             self.declared.routes.push(route.value);
         }
-        self.declared.unreadable.routes += unreadable;
     }
 
     /// Whether the name is well formed and still free.
     fn claim(&mut self, findings: &mut Findings, kind: Kind, name: &Spanned<String>) -> bool {
         if let Err(mistake) = values::name(name) {
-            let mut finding =
-                Finding::new(mistake.rule, name.span, format!("`{}` {}", name.escape_debug(), mistake.message));
-            finding.label = format!("expected {}", mistake.expected);
-            findings.push(finding);
+            let message = format!("`{}` {}", name.escape_debug(), mistake.message);
+            findings
+                .push(Finding::new(mistake.rule, name.span, message).label(format!("expected {}", mistake.expected)));
+            self.declared.unreadable.sections = true;
             return false;
         }
         match self.names.entry((kind, name.value.clone())) {

@@ -70,6 +70,7 @@ impl Loading {
                 };
                 let message = format!("cannot read `{}`: {why}", path.display());
                 self.findings.push(Finding::new(rule, span, message));
+                self.files.declared.unreadable.sections = true;
                 return false;
             }
         };
@@ -81,12 +82,16 @@ impl Loading {
                 let span = self.whole(path, readable);
                 let place = Span { start: end, end, ..span };
                 self.findings.push(Finding::new(RuleId::UnreadableFile, place, why));
+                self.files.declared.unreadable.sections = true;
                 return false;
             }
         };
         let file = self.sources.add(path.to_owned(), text);
         let text = self.sources.shared_text(file);
-        let Some(root) = yaml::parse(&text, file, &mut self.findings) else { return false };
+        let Some(root) = yaml::parse(&text, file, &mut self.findings) else {
+            self.files.declared.unreadable.sections = true;
+            return false;
+        };
         let directory = path.parent().unwrap_or(Path::new("")).to_owned();
         let mut reader = Reader::new(&mut self.findings, &mut self.substitutions, &directory);
         let includes = self.files.read(&mut reader, &root);
@@ -125,6 +130,7 @@ impl Loading {
             finding = finding.related(first, "first included here");
         }
         self.findings.push(finding);
+        self.files.declared.unreadable.sections = true;
     }
 
     /// Keeps a file that cannot be read further, for its finding.

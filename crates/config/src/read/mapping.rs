@@ -90,6 +90,11 @@ impl<'m, 'r, 'n> Mapping<'m, 'r, 'n> {
         keys.iter().filter_map(|key| self.key_span(key).map(|span| (*key, span))).collect()
     }
 
+    /// Whether there are keys that were not asked for so far.
+    pub(crate) fn has_other_keys(&self) -> bool {
+        self.entries.iter().any(|entry| !self.asked.contains(&&*entry.key.text))
+    }
+
     /// What a person calls this mapping.
     pub(crate) fn what(&self) -> &'m str {
         self.what

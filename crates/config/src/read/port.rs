@@ -40,10 +40,15 @@ pub(super) fn port(reader: &mut Reader<'_>, name: Spanned<String>, node: &Node<'
             protocol,
         };
         let is_protocol_readable = port.protocol.is_some() || map.node("protocol").is_none();
-        // A setting that guards the port must not be lost because it could not be read: the port is not read at all.
-        let is_guard_readable = [("tls", port.tls.is_some()), ("clients", port.clients.is_some())]
-            .into_iter()
-            .all(|(key, is_read)| is_read || map.node(key).is_none());
+        // What is judged by whether it is there must not vanish because it could not be read.
+        let judged = [
+            ("tls", port.tls.is_some()),
+            ("clients", port.clients.is_some()),
+            ("redirect", port.redirect.is_some()),
+            ("plaintext", port.plaintext.is_some()),
+            ("accept", port.accept.as_ref().is_some_and(|accept| accept.wildcard.is_some())),
+        ];
+        let is_guard_readable = judged.into_iter().all(|(key, is_read)| is_read || map.node(key).is_none());
         (has_protocol && is_protocol_readable && is_guard_readable).then_some(port)
     })?
 }

@@ -16,7 +16,7 @@ pub(crate) struct Reader<'r> {
     pub(crate) substitutions: &'r mut Substitutions,
     /// Of the file that is read; what it names is relative to it.
     pub(crate) directory: &'r Path,
-    /// Keys that were asked for, by object; the schema's test compares them.
+    /// Keys that were asked for, by object.
     #[cfg(test)]
     pub(crate) asked: std::collections::BTreeMap<&'static str, std::collections::BTreeSet<&'static str>>,
 }
@@ -64,20 +64,28 @@ impl<'r> Reader<'r> {
         let mut mapping = Mapping::new(self, entries, node.span, what);
         let value = read(&mut mapping);
         let asked = mapping.finish();
-        self.record(object, asked);
+        #[cfg(test)]
+        self.asked.entry(object).or_default().extend(asked);
+        #[cfg(not(test))]
+        let _ = (object, asked);
         Some(value)
     }
 
-    /// Each entry of a mapping whose keys are names: `ports:`, `services:`.
-    pub(crate) fn entries(&mut self, node: &Node<'_>, mut read: impl FnMut(&mut Self, Spanned<String>, &Node<'_>)) {
+    /// Each entry of a mapping whose keys are names: `ports:`, `services:`. Whether it is a mapping.
+    pub(crate) fn entries(
+        &mut self,
+        node: &Node<'_>,
+        mut read: impl FnMut(&mut Self, Spanned<String>, &Node<'_>),
+    ) -> bool {
         let Value::Mapping(entries) = &node.value else {
             self.wrong_type(node, "a mapping of names");
-            return;
+            return false;
         };
         for entry in entries {
             let name = Spanned::new(entry.key.text.clone().into_owned(), entry.key.span);
             read(self, name, &entry.value);
         }
+        true
     }
 
     /// Each item of a list. A single value stands for a list of one; an empty list is a mistake, because what it would
@@ -149,22 +157,20 @@ impl<'r> Reader<'r> {
     /// Reports a value of the wrong kind.
     pub(crate) fn wrong_type(&mut self, node: &Node<'_>, expected: &str) {
         let message = format!("expected {expected}, found {}", node.kind());
-        self.findings.push(Finding::new(RuleId::WrongType, node.span, message));
+        let mut finding = Finding::new(RuleId::WrongType, node.span, message);
+        if node.kind() == "nothing" {
+            finding = finding.help("write a value, or remove the key");
+        }
+        self.findings.push(finding);
     }
-
-    #[cfg(test)]
-    fn record(&mut self, object: &'static str, asked: Vec<&'static str>) {
-        self.asked.entry(object).or_default().extend(asked);
-    }
-
-    #[cfg(not(test))]
-    #[expect(clippy::unused_self, clippy::needless_pass_by_value, reason = "the test build records")]
-    fn record(&mut self, _: &'static str, _: Vec<&'static str>) {}
 }
 
 /// Reports quote values, not essays.
 fn shorten(text: &str) -> Cow<'_, str> {
     const LONGEST: usize = 60;
+    if text.chars().any(char::is_control) {
+        return Cow::Owned(text.chars().take(LONGEST).collect::<String>().escape_debug().to_string());
+    }
     match text.char_indices().nth(LONGEST) {
         Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
         None => Cow::Borrowed(text),

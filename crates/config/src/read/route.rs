@@ -7,7 +7,7 @@ use super::{
     values::{self, number_between},
 };
 use crate::{
-    declared::{Action, Allow, HeaderEdits, Matches, PathPattern, Rewrite, Route, ValuePattern},
+    declared::{Action, Allow, HeaderEdits, Matches, PathPattern, References, Rewrite, Route, ValuePattern},
     defaults,
     finding::Finding,
     rule::RuleId,
@@ -15,9 +15,9 @@ use crate::{
     yaml::{Node, Value},
 };
 
-/// One route. `None` if what it matches or does cannot be read.
-pub(super) fn route(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Route> {
-    reader.mapping(node, "Route", "this route", |map| {
+/// One route. The error is what can be said of one whose conditions or action cannot be read.
+pub(super) fn route(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<Route, References> {
+    let route = reader.mapping(node, "Route", "this route", |map| {
         let name = map.value("name", values::name);
         let has_port = map.require("port", "web");
         let ports = map.values("port", values::name);
@@ -25,22 +25,23 @@ pub(super) fn route(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Route> {
         let allow = map.optional("allow", allow);
         let deny = map.values("deny", values::network);
         let action = action(map);
-        let route = Route {
-            span: map.span(),
-            name,
-            ports,
-            matches: matches?,
-            deny,
-            rewrite: rewrite(map),
-            request_headers: header_edits(map, "request-headers"),
-            response_headers: header_edits(map, "response-headers"),
-            action: Some(action?),
-            allow,
-        };
+        let rewrite = rewrite(map);
+        let request_headers = header_edits(map, "request-headers");
+        let response_headers = header_edits(map, "response-headers");
         // What says who may pass must not be lost because it could not be read.
-        let is_allow_readable = route.allow.is_some() || map.node("allow").is_none();
-        (has_port && !route.ports.is_empty() && is_allow_readable).then_some(route)
-    })?
+        let is_allow_readable = allow.is_some() || map.node("allow").is_none();
+        let is_complete = has_port && !ports.is_empty() && is_allow_readable && action.is_some();
+        let Some(matches) = matches.filter(|_| is_complete) else {
+            let service = action.and_then(|action| match action.value {
+                Action::Service(name) => Some(Spanned::new(name, action.span)),
+                Action::Redirect { .. } | Action::Respond { .. } => None,
+            });
+            return Err(References { ports, service });
+        };
+        let span = map.span();
+        Ok(Route { span, name, ports, matches, allow, deny, action, rewrite, request_headers, response_headers })
+    });
+    route.unwrap_or_else(|| Err(References::default()))
 }
 
 /// `None` if a condition cannot be read: without it the route would take more than was meant.

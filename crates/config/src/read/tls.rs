@@ -16,14 +16,14 @@ use crate::{
 
 /// `tls:` of a port.
 pub(super) fn port_tls(reader: &mut Reader<'_>, node: &Node<'_>, what: &str) -> Option<PortTls> {
-    reader.mapping(node, "PortTls", &format!("`tls` of {what}"), |map| PortTls {
-        certificates: match map.node("certificates") {
-            Some(node) => map.reader.list(node, certificate_files),
-            None => Vec::new(),
-        },
-        passthrough: map.value("passthrough", values::boolean),
-        minimum: map.value("minimum", word),
-    })
+    reader.mapping(node, "PortTls", &format!("`tls` of {what}"), |map| {
+        let given = map.node("certificates");
+        let certificates = given.map(|node| map.reader.list(node, certificate_files)).unwrap_or_default();
+        let passthrough = map.value("passthrough", values::boolean);
+        let minimum = map.value("minimum", word);
+        let is_readable = given.is_none() || !certificates.is_empty();
+        is_readable.then_some(PortTls { certificates, passthrough, minimum })
+    })?
 }
 
 /// `clients:` of a port.

@@ -181,6 +181,7 @@ impl<'t> Builder<'t, '_> {
         let bracket = self.places.span(span);
         // Only `]` and `}` are ends of their own; a block collection ends with its last child.
         let end = if bracket.start < bracket.end { bracket.end } else { open.end };
+        let end = end - self.text.get(open.start as usize..end as usize).map_or(0, trailing_spaces);
         let span = self.places.between(open.start, end);
         let value = match open.items {
             Items::Sequence(nodes) => Value::Sequence(nodes),
@@ -306,6 +307,11 @@ fn has_repeated_keys(entries: &[Entry<'_>]) -> bool {
     let mut keys: Vec<&str> = entries.iter().map(|entry| &*entry.key.text).collect();
     keys.sort_unstable();
     keys.windows(2).any(|pair| pair[0] == pair[1])
+}
+
+/// The parser counts the spaces after a bracket as part of it.
+fn trailing_spaces(text: &str) -> u32 {
+    (text.len() - text.trim_end().len()) as u32
 }
 
 fn too_deep(span: Span) -> Finding {

@@ -15,6 +15,8 @@ pub(super) fn for_line(text: &str, offset: usize) -> Option<&'static str> {
         Some("an IPv6 address with port must be quoted, such as \"[::1]:443\"")
     } else if has_flow && line.contains("${") {
         Some("inside of `{ }` and `[ ]` a reference must be quoted, such as \"${env:NAME}\"")
+    } else if has_flow && line.contains(": ~") {
+        Some("inside of `{ }` and `[ ]` a regular expression must be quoted, such as \"~/v[0-9]+\"")
     } else if line.contains(": %") || line.contains(": @") || line.contains(": `") {
         Some("a value that begins with `%`, `@` or a backtick must be quoted")
     } else {
@@ -32,6 +34,7 @@ mod tests {
             ("a: 1\n\tb: 2\n", "tabs"),
             ("host: *.example.com\n", "*.example.com"),
             ("listen: [::1]:443\n", "IPv6"),
+            ("- { port: web, path: ~/v[0-9]+ }\n", "regular expression"),
             ("admin: { token: ${env:X} }\n", "${env:NAME}"),
         ] {
             let hint = for_line(line, line.len() - 1).unwrap_or_default();

@@ -33,6 +33,11 @@ pub(crate) fn listen(text: &str) -> Result<ListenAddress, Mistake> {
         let mistake = mistake("is a port without an address");
         return Err(mistake.help(format!("write `127.0.0.1:{text}` for this host, `0.0.0.0:{text}` for all addresses")));
     }
+    if let Some((host, port)) = text.rsplit_once(':')
+        && let (Ok(address), Ok(port)) = (host.parse::<Ipv6Addr>(), port.parse::<u16>())
+    {
+        return Err(mistake("lacks the brackets of an IPv6 address").help(format!("write `\"[{address}]:{port}\"`")));
+    }
     if let Ok(address) = text.parse::<IpAddr>() {
         return Err(mistake("is an address without a port").help(format!("write `{}`", SocketAddr::new(address, 8080))));
     }
@@ -42,9 +47,6 @@ pub(crate) fn listen(text: &str) -> Result<ListenAddress, Mistake> {
         ))),
         Some(("localhost", port)) => Err(mistake("is a name, and names change what they mean")
             .help(format!("write `127.0.0.1:{port}` or `\"[::1]:{port}\"`"))),
-        Some((host, port)) if let Ok(address) = host.parse::<Ipv6Addr>() => {
-            Err(mistake("lacks the brackets of an IPv6 address").help(format!("write `\"[{address}]:{port}\"`")))
-        }
         Some((host, port)) if port.parse::<u16>().is_ok() && host_name(host).is_ok() && !is_address_like(host) => {
             Err(mistake("is a name, and names change what they mean").help("write the IP address to listen on"))
         }

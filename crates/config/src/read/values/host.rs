@@ -52,7 +52,7 @@ pub(crate) fn host_name(text: &str) -> Result<String, Mistake> {
 /// A host with or without port, as a `Host` header has it (RFC 9110 7.2).
 pub(crate) fn authority(text: &str) -> Result<String, Mistake> {
     match text.rsplit_once(':') {
-        Some((host, port)) if !text.ends_with(']') && !host.contains("::") => {
+        Some((host, port)) if !text.ends_with(']') && (host.ends_with(']') || !host.contains(':')) => {
             Ok(format!("{}:{}", host_name(host)?, port_number(port)?))
         }
         _ => host_name(text),
