@@ -77,17 +77,22 @@ impl RequestHead {
         limits: &Limits,
     ) -> Result<Option<usize>, RequestError> {
         // Asked first: in a ClientHello a line feed or two are likely, and "bare line feed" would not help anybody.
-        if buffer.first().is_some_and(|byte| !byte.is_ascii_graphic() && !b"\r\n".contains(byte)) {
-            return Err(RequestError::NotHttp);
-        }
-        match scanner.scan_within(buffer, limits.head_bytes) {
-            Some(Scan::Incomplete) => Ok(None),
-            Some(Scan::Complete { start, end }) => self.parse(buffer, start, end, limits).map(|()| Some(end)),
-            Some(Scan::BareLineFeed) => Err(RequestError::BareLineFeed),
-            Some(Scan::LeadingLines) => Err(RequestError::LeadingLines),
-            None if scanner.has_start_line() => Err(RequestError::HeadTooLarge),
-            None => Err(RequestError::TargetTooLong),
-        }
+        let refused = if buffer.first().is_some_and(|byte| !byte.is_ascii_graphic() && !b"\r\n".contains(byte)) {
+            RequestError::NotHttp
+        } else {
+            match scanner.scan_within(buffer, limits.head_bytes) {
+                Some(Scan::Incomplete) => return Ok(None),
+                Some(Scan::Complete { start, end }) => {
+                    return self.parse(buffer, start, end, limits).map(|()| Some(end));
+                }
+                Some(Scan::BareLineFeed) => RequestError::BareLineFeed,
+                Some(Scan::LeadingLines) => RequestError::LeadingLines,
+                None if scanner.has_start_line() => RequestError::HeadTooLarge,
+                None => RequestError::TargetTooLong,
+            }
+        };
+        self.clear();
+        Err(refused)
     }
 
     /// Parses the whole head `buffer[start..end]` as found by [`HeadScanner`]. Spans are relative to `buffer`.
@@ -255,13 +260,13 @@ impl RequestHead {
     }
 }
 
-/// What a URL may consist of (RFC 3986 2), and what browsers leave bare all the same: `"\^{|}`, in a query also the
-/// backtick. No fragment; no `<` or `>`, which no browser leaves bare and stricter servers refuse.
+/// Visible ASCII without `"`, `#`, `<` and `>`: RFC 3986 2 allows less, but of the rest (`\^{|}` and, in a query, the
+/// backtick) browsers leave some bare. These four none does, and stricter servers refuse them.
 const IN_TARGET: [bool; 256] = {
     let mut allowed = [false; 256];
     let mut byte = b'!';
     while byte <= b'~' {
-        allowed[byte as usize] = !matches!(byte, b'#' | b'<' | b'>');
+        allowed[byte as usize] = !matches!(byte, b'"' | b'#' | b'<' | b'>');
         byte += 1;
     }
     allowed

@@ -12,6 +12,8 @@ use portcullis_h1::{
 pub(crate) struct Message {
     /// See [`request_words`] and [`response_words`].
     pub(crate) words: String,
+    /// Method and target of a request, the scheme in lower case and an empty path as `/`; status of a response.
+    pub(crate) start: String,
     /// `name: value`, as they came, `-` before those that are struck.
     pub(crate) fields: Vec<String>,
     pub(crate) body: Vec<u8>,
@@ -81,10 +83,11 @@ pub(crate) fn requests(bytes: &[u8], reads: &[usize], limits: &Limits) -> (Vec<M
             }
         };
         let text = &connection.buffer()[..end];
-        let (words, fields) = (request_words(&head, text), field_lines(&head.fields, text));
+        let (words, start) = (request_words(&head, text), request_start(&head, text));
+        let fields = field_lines(&head.fields, text);
         connection.consumed += end;
         match read_body(&mut connection, head.framing) {
-            Ok((body, trailers)) => messages.push(Message { words, fields, body, trailers }),
+            Ok((body, trailers)) => messages.push(Message { words, start, fields, body, trailers }),
             Err(BodyEnd::Within) => return (messages, End::Within),
             Err(BodyEnd::Refused(error)) => return (messages, End::Refused(RequestError::BadChunk(error))),
         }
@@ -116,10 +119,11 @@ pub(crate) fn responses(
             }
         };
         let text = &connection.buffer()[..end];
-        let (words, fields) = (response_words(&head, text), field_lines(&head.fields, text));
+        let (words, start) = (response_words(&head, text), head.status.to_string());
+        let fields = field_lines(&head.fields, text);
         connection.consumed += end;
         match read_body(&mut connection, head.framing) {
-            Ok((body, trailers)) => messages.push(Message { words, fields, body, trailers }),
+            Ok((body, trailers)) => messages.push(Message { words, start, fields, body, trailers }),
             Err(BodyEnd::Within) => return (messages, End::Within),
             Err(BodyEnd::Refused(error)) => return (messages, End::Refused(ResponseError::BadChunk(error))),
         }
@@ -212,6 +216,22 @@ fn request_words(head: &RequestHead, text: &[u8]) -> String {
         say("trailers");
     }
     words
+}
+
+fn request_start(head: &RequestHead, text: &[u8]) -> String {
+    let show = |span: Span| String::from_utf8_lossy(span.of(text)).into_owned();
+    let mut start = show(head.method) + " ";
+    if let (Target::Absolute, Some(authority)) = (head.form, head.authority) {
+        let is_https = show(head.target).to_ascii_lowercase().starts_with("https:");
+        start.push_str(if is_https { "https://" } else { "http://" });
+        start.push_str(&show(authority));
+    }
+    let path = show(head.path);
+    start.push_str(if path.is_empty() { "/" } else { &path });
+    if let Some(query) = head.query {
+        start.extend(["?", &show(query)]);
+    }
+    start
 }
 
 /// `200 OK length=5 1.0 close`

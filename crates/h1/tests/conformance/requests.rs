@@ -157,6 +157,7 @@ fn heads_that_are_no_requests_are_refused() {
         (b"GET /a?b#c HTTP/1.1\r\nHost: a\r\n\r\n", BadTarget),
         (b"GET /<a> HTTP/1.1\r\nHost: a\r\n\r\n", BadTarget),
         (b"GET /?<a> HTTP/1.1\r\nHost: a\r\n\r\n", BadTarget),
+        (b"GET /?\"a\" HTTP/1.1\r\nHost: a\r\n\r\n", BadTarget),
         (b"GET /`a HTTP/1.1\r\nHost: a\r\n\r\n", BadTarget),
         ("GET /\u{e9} HTTP/1.1\r\nHost: a\r\n\r\n".as_bytes(), BadTarget),
         (b"GET /\xff HTTP/1.1\r\nHost: a\r\n\r\n", Malformed),
@@ -222,7 +223,7 @@ fn requests_with_one_reading_are_accepted() {
         (b"M-SEARCH /!$ HTTP/1.1\r\nHost: a\r\n\r\n", &["M-SEARCH /!$ host=a"]),
         (b"GET /a/../b?c=/../d?e HTTP/1.1\r\nHost: a\r\n\r\n", &["GET /a/../b ?c=/../d?e host=a"]),
         (b"GET /? HTTP/1.1\r\nHost: a\r\n\r\n", &["GET / ? host=a"]),
-        (b"GET /a?{\"b\"}|^`\\[] HTTP/1.1\r\nHost: a\r\n\r\n", &["GET /a ?{\"b\"}|^`\\[] host=a"]),
+        (b"GET /a?{b}|^`\\[] HTTP/1.1\r\nHost: a\r\n\r\n", &["GET /a ?{b}|^`\\[] host=a"]),
         // origin form, not an authority
         (b"GET //evil/x HTTP/1.1\r\nHost: a\r\n\r\n", &["GET //evil/x host=a"]),
         (b"GET /http://evil/ HTTP/1.1\r\nHost: a\r\n\r\n", &["GET /http://evil/ host=a"]),
@@ -403,9 +404,9 @@ fn every_byte_at_every_place_is_judged_by_its_grammar() {
             let in_method = accepts("M", at, byte, " / HTTP/1.1\r\nHost: a\r\n\r\n");
             assert_eq!(in_method, is_token(byte), "{place} of a method");
             let in_target = accepts("GET /", at, byte, " HTTP/1.1\r\nHost: a\r\n\r\n");
-            assert_eq!(in_target, byte.is_ascii_graphic() && !b"#<>`".contains(&byte), "{place} of a path");
+            assert_eq!(in_target, byte.is_ascii_graphic() && !b"\"#<>`".contains(&byte), "{place} of a path");
             let in_query = accepts("GET /?", at, byte, " HTTP/1.1\r\nHost: a\r\n\r\n");
-            assert_eq!(in_query, byte.is_ascii_graphic() && !b"#<>".contains(&byte), "{place} of a query");
+            assert_eq!(in_query, byte.is_ascii_graphic() && !b"\"#<>".contains(&byte), "{place} of a query");
             let in_name = accepts("GET / HTTP/1.1\r\nHost: a\r\n", at, byte, ": b\r\n\r\n");
             // A colon ends the name and begins the value; not where the name would be empty.
             assert_eq!(in_name, is_token(byte) || (byte == b':' && at > 0), "{place} of a name");
