@@ -143,6 +143,25 @@ fn records_of_all_workers_arrive_whole_and_in_order() {
     assert_eq!(log.dropped(), Dropped::default());
 }
 
+/// Runs itself as a child, since the standard output of a test belongs to the test runner.
+#[test]
+fn records_reach_standard_output() {
+    const CHILD: &str = "PORTCULLIS_LOG_TO_STDOUT";
+    if std::env::var_os(CHILD).is_some() {
+        let log = AccessLog::open(AccessLogSettings::default()).unwrap();
+        write(&mut log.writer(), 0..1000);
+        return log.close(PATIENCE).unwrap();
+    }
+    let child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "records_reach_standard_output", "--nocapture"])
+        .env(CHILD, "1")
+        .output()
+        .unwrap();
+    let output = String::from_utf8(child.stdout).unwrap();
+    let records: String = output.lines().filter(|line| line.starts_with('{')).flat_map(|line| [line, "\n"]).collect();
+    assert_eq!(paths(&records), numbered(0..1000));
+}
+
 #[test]
 fn after_a_rotation_records_go_to_the_new_file_and_none_is_lost() {
     let directory = tempfile::tempdir().unwrap();

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::cell::Cell;
 
 /// Upper bounds of the buckets: one set for the whole process, so that histograms can be added up.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Buckets {
     /// Nanoseconds, ascending, at most [`Buckets::MAX`].
     bounds: Arc<[u64]>,

@@ -59,6 +59,11 @@ impl Registry {
         self.all.workers
     }
 
+    /// Bounds of all histograms, fixed for the life of the process; a reload that declares others can only say so.
+    pub fn buckets(&self) -> &Buckets {
+        &self.all.buckets
+    }
+
     /// Numbers of the whole process.
     pub fn process(&self) -> &ProcessMetrics {
         &self.all.process

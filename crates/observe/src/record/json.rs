@@ -1,108 +1,103 @@
 //! The JSON form: one object on one line, written straight into the buffer. A field that does not apply is left out.
+//!
+//! Keys are written together with the punctuation around them: half of the time goes into appending, so there is one
+//! append where there could be four.
 
 use std::{io::Write, net::SocketAddr};
 
-use super::{AccessRecord, TimestampCache, TlsRecord, escape};
+use super::{AccessRecord, Phases, TimestampCache, TlsRecord, escape};
 
 pub(super) fn append(record: &AccessRecord<'_>, out: &mut Vec<u8>, clock: &mut TimestampCache) {
-    out.extend_from_slice(b"{\"time\":\"");
+    out.extend_from_slice(br#"{"time":""#);
     clock.append(record.time, out);
-    out.extend_from_slice(b"\",\"kind\":\"");
-    out.extend_from_slice(record.kind.as_str().as_bytes());
     out.push(b'"');
-    string(out, "port", record.port.as_bytes());
-    string(out, "role", record.role.as_bytes());
-    address(out, "source", record.source);
+    word(out, br#","kind":""#, record.kind.as_str());
+    string(out, br#","port":""#, record.port.as_bytes());
+    string(out, br#","role":""#, record.role.as_bytes());
+    address(out, br#","source":""#, record.source);
     if let Some(peer) = record.peer {
-        address(out, "peer", peer);
+        address(out, br#","peer":""#, peer);
     }
     if let Some(tls) = &record.tls {
         encryption(out, tls);
     }
-    if let Some(name) = record.sni {
-        string(out, "sni", name.as_bytes());
-    }
-    if let Some(method) = record.method {
-        string(out, "method", method);
-    }
-    if let Some(host) = record.host {
-        string(out, "host", host);
-    }
+    optional(out, br#","sni":""#, record.sni.map(str::as_bytes));
+    optional(out, br#","method":""#, record.method);
+    optional(out, br#","host":""#, record.host);
     if let Some(path) = record.path {
-        long_string(out, "path", path);
+        quoted(out, br#","path":""#, path, escape::LONG);
     }
     if let Some(status) = record.status {
-        number(out, "status", u64::from(status));
+        number(out, br#","status":"#, u64::from(status));
     }
-    number(out, "bytes_in", record.bytes_received);
-    number(out, "bytes_out", record.bytes_sent);
-    for (name, value) in [("route", record.route), ("service", record.service), ("endpoint", record.endpoint)] {
-        if let Some(value) = value {
-            string(out, name, value.as_bytes());
-        }
-    }
-    phases(out, record);
-    number(out, "retries", u64::from(record.retries));
-    out.extend_from_slice(b",\"id\":\"");
+    number(out, br#","bytes_in":"#, record.bytes_received);
+    number(out, br#","bytes_out":"#, record.bytes_sent);
+    optional(out, br#","route":""#, record.route.map(str::as_bytes));
+    optional(out, br#","service":""#, record.service.map(str::as_bytes));
+    optional(out, br#","endpoint":""#, record.endpoint.map(str::as_bytes));
+    phases(out, &record.phases);
+    number(out, br#","retries":"#, u64::from(record.retries));
+    out.extend_from_slice(br#","id":""#);
     out.extend_from_slice(&record.request_id.hex());
-    out.extend_from_slice(b"\",\"end\":\"");
-    out.extend_from_slice(record.termination.as_str().as_bytes());
     out.push(b'"');
-    if let Some(detail) = record.detail {
-        string(out, "detail", detail.as_bytes());
-    }
+    word(out, br#","end":""#, record.termination.as_str());
+    optional(out, br#","detail":""#, record.detail.map(str::as_bytes));
     out.extend_from_slice(b"}\n");
 }
 
 fn encryption(out: &mut Vec<u8>, tls: &TlsRecord<'_>) {
-    string(out, "tls", tls.version.as_bytes());
-    string(out, "cipher", tls.cipher.as_bytes());
-    key(out, "resumed");
-    out.extend_from_slice(if tls.resumed { b"true" } else { b"false" });
-    if let Some(client) = tls.client {
-        string(out, "client", client.as_bytes());
-    }
+    string(out, br#","tls":""#, tls.version.as_bytes());
+    string(out, br#","cipher":""#, tls.cipher.as_bytes());
+    out.extend_from_slice(if tls.resumed { br#","resumed":true"# } else { br#","resumed":false"# });
+    optional(out, br#","client":""#, tls.client.map(str::as_bytes));
 }
 
-/// Microseconds of each phase.
-fn phases(out: &mut Vec<u8>, record: &AccessRecord<'_>) {
-    key(out, "us");
-    let mut before = b'{';
-    for (name, took) in record.phases.named() {
-        out.push(before);
-        before = b',';
-        out.push(b'"');
-        out.extend_from_slice(name.as_bytes());
-        out.extend_from_slice(b"\":");
-        digits(out, took.as_micros() as u64);
+/// Microseconds of each phase; the total is always there and ends the object.
+fn phases(out: &mut Vec<u8>, phases: &Phases) {
+    out.extend_from_slice(br#","us":{"#);
+    let parts: [(&[u8], _); 5] = [
+        (br#""handshake":"#, phases.handshake),
+        (br#""head":"#, phases.head),
+        (br#""connect":"#, phases.connect),
+        (br#""response":"#, phases.response),
+        (br#""body":"#, phases.body),
+    ];
+    for (key, took) in parts {
+        if let Some(took) = took {
+            number(out, key, took.as_micros() as u64);
+            out.push(b',');
+        }
     }
+    number(out, br#""total":"#, phases.total.as_micros() as u64);
     out.push(b'}');
 }
 
-/// A comma and the key. Keys are ours and need no escaping.
-fn key(out: &mut Vec<u8>, name: &str) {
-    out.extend_from_slice(b",\"");
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b"\":");
-}
-
-fn string(out: &mut Vec<u8>, name: &str, value: &[u8]) {
-    quoted(out, name, value, escape::SHORT);
-}
-
-fn long_string(out: &mut Vec<u8>, name: &str, value: &[u8]) {
-    quoted(out, name, value, escape::LONG);
-}
-
-fn quoted(out: &mut Vec<u8>, name: &str, value: &[u8], limit: usize) {
-    key(out, name);
-    out.push(b'"');
+/// The key, with the quote that opens the value; then the value, escaped, and the quote that closes it.
+fn quoted(out: &mut Vec<u8>, key: &[u8], value: &[u8], limit: usize) {
+    out.extend_from_slice(key);
     escape::append(out, value, limit);
     out.push(b'"');
 }
 
-fn number(out: &mut Vec<u8>, name: &str, value: u64) {
-    key(out, name);
+fn string(out: &mut Vec<u8>, key: &[u8], value: &[u8]) {
+    quoted(out, key, value, escape::SHORT);
+}
+
+fn optional(out: &mut Vec<u8>, key: &[u8], value: Option<&[u8]>) {
+    if let Some(value) = value {
+        string(out, key, value);
+    }
+}
+
+/// One of our own words, which needs no escaping.
+fn word(out: &mut Vec<u8>, key: &[u8], word: &str) {
+    out.extend_from_slice(key);
+    out.extend_from_slice(word.as_bytes());
+    out.push(b'"');
+}
+
+fn number(out: &mut Vec<u8>, key: &[u8], value: u64) {
+    out.extend_from_slice(key);
     digits(out, value);
 }
 
@@ -110,9 +105,8 @@ fn digits(out: &mut Vec<u8>, value: u64) {
     out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
-fn address(out: &mut Vec<u8>, name: &str, address: SocketAddr) {
-    key(out, name);
-    out.push(b'"');
+fn address(out: &mut Vec<u8>, key: &[u8], address: SocketAddr) {
+    out.extend_from_slice(key);
     append_address(out, address);
     out.push(b'"');
 }
