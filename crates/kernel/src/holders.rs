@@ -1,42 +1,56 @@
-//! Who holds a port: what a person would find with `ss -tnap`, in words.
+//! Who holds a port: what a person would find with `ss -tanp`, in words.
 
 use std::{
-    collections::{BTreeSet, HashMap},
-    fmt, fs,
-    net::{IpAddr, SocketAddr},
+    collections::{BTreeMap, HashSet},
+    fmt,
+    net::SocketAddr,
 };
 
 use procfs::{
     net::{TcpNetEntry, TcpState},
-    process::{FDTarget, Process},
+    process::Process,
 };
+
+use crate::sockets;
 
 /// What somebody does with a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Use {
     /// Listens on it.
     Listening,
-    /// Uses it as the local port of a connection to this peer.
+    /// Listens on it with SO_REUSEPORT: another socket of the same user can join and is then given a part of the
+    /// connections, without anybody being told.
+    Sharing,
+    /// Uses it as the local port of a connection with this peer.
     Connected(SocketAddr),
+    /// Used it for a connection with this peer that has ended; the kernel keeps it for a minute (TIME_WAIT).
+    Ended(SocketAddr),
+}
+
+impl Use {
+    /// Whether connections are accepted on it.
+    pub fn listens(self) -> bool {
+        matches!(self, Self::Listening | Self::Sharing)
+    }
 }
 
 /// A socket that holds a port.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Holder {
-    /// Its local address.
-    pub address: SocketAddr,
     /// What it does.
     pub usage: Use,
+    /// Its local address.
+    pub address: SocketAddr,
+    /// Process, if there is one and this user may see it.
+    pub process: Option<HoldingProcess>,
     /// Owner of the socket: user name, or `uid N`.
     pub user: String,
-    /// Process, if this process may see it.
-    pub process: Option<HoldingProcess>,
 }
 
 /// A process that holds a socket.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct HoldingProcess {
-    /// Process id.
+    /// Process id; of several that share the socket, the lowest.
     pub pid: i32,
     /// Its command name.
     pub command: String,
@@ -44,92 +58,88 @@ pub struct HoldingProcess {
 
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.process {
-            Some(process) => write!(f, "{} (pid {}, user {})", process.command, process.pid, self.user)?,
-            None => write!(f, "a process of user {} (run as root to see which)", self.user)?,
+        let Self { usage, address, process, user } = self;
+        if let Use::Ended(peer) = usage {
+            return write!(f, "{address} was used for a connection with {peer} until less than a minute ago");
         }
-        match self.usage {
-            Use::Listening => write!(f, " listens on {}", self.address),
-            Use::Connected(peer) => write!(f, " uses {} for an outbound connection to {peer}", self.address),
+        match process {
+            Some(HoldingProcess { pid, command }) => write!(f, "{command} (pid {pid}, user {user})")?,
+            None => write!(f, "a process of user {user} (root can see which)")?,
+        }
+        match usage {
+            Use::Listening => write!(f, " listens on {address}"),
+            Use::Sharing => write!(f, " listens on {address} with SO_REUSEPORT"),
+            Use::Connected(peer) | Use::Ended(peer) => write!(f, " uses {address} for a connection with {peer}"),
         }
     }
 }
 
-/// Every socket in this network namespace whose local port is `port` and which is not this process's own.
-pub fn holders_of(port: u16) -> Vec<Holder> {
-    let own = i32::try_from(std::process::id()).unwrap_or(0);
-    let mut found = sockets(|entry| entry.local_address.port() == port && holds(&entry.state));
-    found.retain(|holder| holder.process.as_ref().is_none_or(|process| process.pid != own));
-    found
+/// Every socket in this network namespace that holds `port`, listeners first. Connections that a listener has accepted
+/// are not counted: they come and go with it.
+pub fn who_holds(port: u16) -> Vec<Holder> {
+    without_accepted(described(sockets::tcp(|entry| entry.local_address.port() == port && holds(&entry.state))))
+}
+
+/// Every socket in this network namespace that listens on `port`, whatever its address.
+pub fn who_listens(port: u16) -> Vec<Holder> {
+    described(sockets::tcp(|entry| entry.local_address.port() == port && entry.state == TcpState::Listen))
 }
 
 /// Every socket that listens, in this network namespace.
 pub fn listeners() -> Vec<Holder> {
-    sockets(|entry| entry.state == TcpState::Listen)
+    described(sockets::tcp(|entry| entry.state == TcpState::Listen))
 }
 
-/// Whether `address` belongs to this host, so that its listeners can be seen.
-pub fn is_local(address: IpAddr) -> bool {
-    // The kernel answers it: one may bind to an address of this host and to no other.
-    address.is_loopback() || std::net::UdpSocket::bind((address, 0)).is_ok()
-}
-
-/// What a refused connection to `endpoint` means on this host: nobody listens there, and on which ports the same
-/// service probably does. `seen` is the command that was seen behind the endpoint while it was up, if it ever was.
-pub fn explain_refused(endpoint: SocketAddr, seen: Option<&str>) -> String {
-    let refused = format!("nobody listens on {endpoint}");
-    if !is_local(endpoint.ip()) {
-        return refused;
-    }
-    let all = listeners();
-    let words = |holders: Vec<&Holder>| -> Option<String> {
-        let shown: BTreeSet<String> = holders.iter().map(ToString::to_string).collect();
-        (!shown.is_empty()).then(|| shown.into_iter().take(5).collect::<Vec<_>>().join("; "))
-    };
-    let command = |holder: &Holder| holder.process.as_ref().map(|process| process.command.clone());
-    let same_port = words(all.iter().filter(|holder| holder.address.port() == endpoint.port()).collect());
-    let same_command =
-        words(all.iter().filter(|holder| seen.is_some() && command(holder).as_deref() == seen).collect());
-    let near = words(all.iter().filter(|holder| holder.address.port() / 100 == endpoint.port() / 100).collect());
-    match (same_port, same_command, near) {
-        (Some(others), ..) => format!("{refused}; the port is open on another address: {others}"),
-        (_, Some(others), _) => format!("{refused}; the process that served it listens elsewhere: {others}"),
-        (.., Some(others)) => format!("{refused}; on ports nearby: {others}"),
-        _ => refused,
-    }
-}
-
-/// The command that listens on `endpoint`, if it can be seen.
-pub fn command_behind(endpoint: SocketAddr) -> Option<String> {
-    let serves = |address: SocketAddr| {
-        address.port() == endpoint.port() && (address.ip() == endpoint.ip() || address.ip().is_unspecified())
-    };
-    listeners().into_iter().find(|holder| serves(holder.address))?.process.map(|process| process.command)
-}
-
-/// States in which a socket keeps others from binding.
-fn holds(state: &TcpState) -> bool {
-    !matches!(state, TcpState::TimeWait | TcpState::NewSynRecv | TcpState::SynRecv)
-}
-
-fn sockets(wanted: impl Fn(&TcpNetEntry) -> bool) -> Vec<Holder> {
-    let entries: Vec<TcpNetEntry> = [procfs::net::tcp(), procfs::net::tcp6()]
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter(|entry| wanted(entry))
+/// Addresses on which a process listens, in its own network namespace; empty if there is no such process or this user
+/// may not look into it.
+pub fn listening_ports_of(pid: i32) -> Vec<SocketAddr> {
+    let Ok(process) = Process::new(pid) else { return Vec::new() };
+    let own: HashSet<u64> = sockets::sockets_of(&process).collect();
+    let entries = [process.tcp(), process.tcp6()].into_iter().flatten().flatten();
+    let mut addresses: Vec<SocketAddr> = entries
+        .filter(|entry| entry.state == TcpState::Listen && own.contains(&entry.inode))
+        .map(|entry| entry.local_address)
         .collect();
+    addresses.sort();
+    addresses.dedup();
+    addresses
+}
+
+/// Holders of `port` that are not sockets of this process.
+pub(crate) fn strangers_on(port: u16) -> Vec<Holder> {
+    let own = sockets::own();
+    let entries =
+        sockets::tcp(|entry| entry.local_address.port() == port && holds(&entry.state) && !own.contains(&entry.inode));
+    without_accepted(described(entries))
+}
+
+/// States in which a socket can keep others from binding.
+fn holds(state: &TcpState) -> bool {
+    !matches!(state, TcpState::NewSynRecv | TcpState::SynRecv)
+}
+
+fn described(entries: Vec<TcpNetEntry>) -> Vec<Holder> {
     if entries.is_empty() {
         return Vec::new();
     }
-    let owners = owners(&entries.iter().map(|entry| entry.inode).collect());
+    // The kernel does not tell SO_REUSEPORT, but two sockets can listen on one address in no other way.
+    let mut listening: BTreeMap<SocketAddr, usize> = BTreeMap::new();
+    for entry in entries.iter().filter(|entry| entry.state == TcpState::Listen) {
+        *listening.entry(entry.local_address).or_default() += 1;
+    }
+    let owners = sockets::owners(&entries.iter().map(|entry| entry.inode).filter(|inode| *inode != 0).collect());
     let mut found: Vec<Holder> = entries
         .into_iter()
         .map(|entry| Holder {
+            usage: match entry.state {
+                TcpState::Listen if listening.get(&entry.local_address).is_some_and(|count| *count > 1) => Use::Sharing,
+                TcpState::Listen => Use::Listening,
+                TcpState::TimeWait => Use::Ended(entry.remote_address),
+                _ => Use::Connected(entry.remote_address),
+            },
             address: entry.local_address,
-            usage: if entry.state == TcpState::Listen { Use::Listening } else { Use::Connected(entry.remote_address) },
-            user: user_name(entry.uid),
-            process: owners.get(&entry.inode).cloned(),
+            process: owners.get(&entry.inode).map(|&pid| HoldingProcess { pid, command: sockets::command(pid) }),
+            user: sockets::user_name(entry.uid),
         })
         .collect();
     found.sort();
@@ -137,51 +147,76 @@ fn sockets(wanted: impl Fn(&TcpNetEntry) -> bool) -> Vec<Holder> {
     found
 }
 
-/// Which process has which of these sockets open.
-fn owners(inodes: &BTreeSet<u64>) -> HashMap<u64, HoldingProcess> {
-    let mut owners = HashMap::new();
-    for process in procfs::process::all_processes().into_iter().flatten().flatten() {
-        for descriptor in process.fd().into_iter().flatten().flatten() {
-            if let FDTarget::Socket(inode) = descriptor.target
-                && inodes.contains(&inode)
-            {
-                owners.entry(inode).or_insert_with(|| holding(&process));
-            }
-        }
-        if owners.len() == inodes.len() {
-            break;
-        }
-    }
-    owners
+fn without_accepted(mut holders: Vec<Holder>) -> Vec<Holder> {
+    let listening: Vec<SocketAddr> =
+        holders.iter().filter(|holder| holder.usage.listens()).map(|holder| holder.address).collect();
+    holders
+        .retain(|holder| holder.usage.listens() || !listening.iter().any(|listener| covers(*listener, holder.address)));
+    holders
 }
 
-fn holding(process: &Process) -> HoldingProcess {
-    let command = fs::read_to_string(format!("/proc/{}/comm", process.pid)).unwrap_or_default();
-    HoldingProcess { pid: process.pid, command: command.trim().to_owned() }
-}
-
-fn user_name(uid: u32) -> String {
-    let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let named = users.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let name = fields.next()?;
-        (fields.nth(1)?.parse() == Ok(uid)).then(|| name.to_owned())
-    });
-    named.unwrap_or_else(|| format!("uid {uid}"))
+/// Whether a listener on `listener` would be reached through `address`. A wildcard IPv6 listener counts for IPv4 too,
+/// because most take both and the kernel's table does not tell which do not.
+pub(crate) fn covers(listener: SocketAddr, address: SocketAddr) -> bool {
+    let (own, asked) = (listener.ip(), address.ip().to_canonical());
+    let is_wildcard = own.is_unspecified() && (own.is_ipv6() || asked.is_ipv4());
+    listener.port() == address.port() && (own.to_canonical() == asked || is_wildcard)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::{TcpListener, TcpStream};
+
+    fn own_pid() -> i32 {
+        i32::try_from(std::process::id()).unwrap()
+    }
 
     #[test]
-    fn a_refused_port_says_that_nobody_listens() {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    fn a_listener_is_found_with_process_and_user() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        assert!(command_behind(address).is_some());
-        drop(listener);
-        assert!(explain_refused(address, None).starts_with(&format!("nobody listens on {address}")));
-        assert!(is_local("127.0.0.9".parse().unwrap()));
-        assert!(!is_local("192.0.2.1".parse().unwrap()));
+        let found = who_listens(address.port());
+        let [holder] = found.as_slice() else { panic!("{found:?}") };
+        assert_eq!((holder.address, holder.usage), (address, Use::Listening));
+        assert_eq!(holder.process.as_ref().map(|process| process.pid), Some(own_pid()));
+        let said = holder.to_string();
+        assert!(said.contains(&format!("(pid {}, user ", own_pid())) && said.contains(&address.to_string()), "{said}");
+        assert!(listening_ports_of(own_pid()).contains(&address));
+        assert!(listeners().contains(holder));
+        assert_eq!(strangers_on(address.port()), []);
+    }
+
+    #[test]
+    fn accepted_connections_are_not_holders_and_outbound_ones_are() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let client = TcpStream::connect(address).unwrap();
+        let (accepted, _) = listener.accept().unwrap();
+        assert!(who_holds(address.port()).iter().all(|holder| holder.usage == Use::Listening));
+        let local = client.local_addr().unwrap();
+        assert_eq!(who_holds(local.port())[0].usage, Use::Connected(address));
+        // The side that closes first is left in TIME_WAIT, without a process.
+        drop(client);
+        drop(accepted);
+        let held = who_holds(local.port());
+        assert_eq!((held[0].usage, held[0].process.clone()), (Use::Ended(address), None), "{held:?}");
+    }
+
+    #[test]
+    fn a_listener_covers_the_addresses_through_which_it_is_reached() {
+        for (listener, address, expected) in [
+            ("127.0.0.1:80", "127.0.0.1:80", true),
+            ("127.0.0.1:80", "127.0.0.1:81", false),
+            ("127.0.0.1:80", "127.0.0.2:80", false),
+            ("0.0.0.0:80", "127.0.0.2:80", true),
+            ("0.0.0.0:80", "[::1]:80", false),
+            ("[::]:80", "[::1]:80", true),
+            ("[::]:80", "127.0.0.1:80", true),
+            ("[::1]:80", "127.0.0.1:80", false),
+            ("[::ffff:127.0.0.1]:80", "127.0.0.1:80", true),
+        ] {
+            assert_eq!(covers(listener.parse().unwrap(), address.parse().unwrap()), expected, "{listener} {address}");
+        }
     }
 }
