@@ -1,1 +1,32 @@
-//! TODO
+//! The control plane: everything that steers and watches the workers, away from them.
+//!
+//! Owns: publishing plans ([`Publisher`]: the first one, reloads, renewed certificates), opening and closing ports,
+//! active health checks, watching files, draining, and the ports that it serves itself: the admin API and the
+//! metrics. All of it runs on one small runtime of its own ([`Control`]).
+//!
+//! Must not know: connections of the data plane. It tells workers what to run by publishing a plan, and which
+//! endpoints are up by atomics on them; nothing comes back but counters.
+//!
+//! Invariants: what does not load never replaces what runs; nothing of the admin API is served on any other port; a
+//! request to a control port leaves a record, also a refused one; a secret is in no answer.
+
+mod admin;
+pub mod answers;
+mod candidate;
+mod certificates;
+mod control;
+mod health;
+mod phase;
+mod ports;
+mod publisher;
+mod rejection;
+mod sockets;
+mod watch;
+
+pub use admin::openapi;
+pub use candidate::{Candidate, Reading};
+pub use control::Control;
+pub use phase::Phase;
+pub use publisher::{LogLevels, Publisher, Running, Start};
+pub use rejection::Rejection;
+pub use watch::Watching;

@@ -85,6 +85,11 @@ impl RouteTable {
             .or_else(|| self.any.find(traffic))
     }
 
+    /// Every route, in no order that means anything: for lists, never for finding one.
+    pub fn routes(&self) -> impl Iterator<Item = &Arc<RoutePlan>> {
+        self.exact.values().chain(self.suffixes.values()).chain([&self.any]).flat_map(HostRoutes::routes)
+    }
+
     fn find_by_suffix(&self, traffic: &Traffic<'_>) -> Option<&Arc<RoutePlan>> {
         if self.suffixes.is_empty() {
             return None;
@@ -115,6 +120,11 @@ impl HostRoutes {
     fn prefix_list(&mut self, prefix: &[u8]) -> &mut Vec<Arc<RoutePlan>> {
         self.prefix_lengths.insert(prefix.len());
         self.prefixes.entry(prefix.into()).or_default()
+    }
+
+    fn routes(&self) -> impl Iterator<Item = &Arc<RoutePlan>> {
+        let by_regex = self.regexes.iter().map(|(_, routes)| routes);
+        self.exact.values().chain(by_regex).chain(self.prefixes.values()).flatten()
     }
 
     fn find(&self, traffic: &Traffic<'_>) -> Option<&Arc<RoutePlan>> {

@@ -1,0 +1,110 @@
+//! From a file to a plan that may be published, or to the findings that say why it may not.
+
+use std::{path::Path, sync::Arc};
+
+use portcullis_config::{
+    declared::Declared,
+    finding::{self, Finding},
+    rule::RuleId,
+    sources::Sources,
+};
+use portcullis_observe::metrics::{self, Buckets};
+use portcullis_plan::{Plan, Registries, compile};
+
+use crate::Rejection;
+
+/// A file and everything that was found in it.
+#[derive(Debug)]
+pub struct Reading {
+    /// What it says; `None` if it is too broken to tell.
+    pub declared: Option<Declared>,
+    /// The texts, for showing findings.
+    pub sources: Sources,
+    /// In reading order.
+    pub findings: Vec<Finding>,
+}
+
+/// A plan that passed every check, with what it was made from.
+#[derive(Debug)]
+pub struct Candidate {
+    /// What would run.
+    pub plan: Plan,
+    /// What was declared.
+    pub declared: Arc<Declared>,
+    /// The texts, for showing findings.
+    pub sources: Arc<Sources>,
+    /// Findings that do not keep it from running.
+    pub warnings: Vec<Finding>,
+}
+
+/// Rules that only loading certificates and resolving names can judge, and that reading the file can not.
+const RULES_OF_COMPILING: [RuleId; 6] = [
+    RuleId::CertificateUnreadable,
+    RuleId::CertificateExpired,
+    RuleId::CertificateNotYetValid,
+    RuleId::CertificateKeyMismatch,
+    RuleId::ClientCaEmpty,
+    RuleId::EndpointUnresolvable,
+];
+
+impl Reading {
+    /// Reads the file and what it includes, and runs all checks on it. Blocks.
+    pub fn of(path: &Path) -> Self {
+        let portcullis_config::Loaded { declared, sources, findings } = portcullis_config::load(path);
+        Self { declared, sources, findings }
+    }
+
+    /// Number of workers that the file asks for, or that this machine has.
+    pub fn workers(&self) -> usize {
+        let said = self.declared.as_ref().and_then(|declared| declared.workers);
+        said.map_or_else(portcullis_kernel::cpus::worker_count, |workers| workers.value)
+    }
+
+    /// The state that will outlive plans, made for this file. Neither number of workers nor histogram bounds change
+    /// while the process runs.
+    pub fn registries(&self) -> Registries {
+        let workers = self.workers();
+        let buckets = self.declared.as_ref().and_then(|declared| {
+            let bounds: Vec<_> = declared.metrics.buckets.iter().map(|bound| bound.value).collect();
+            Buckets::new(&bounds).ok()
+        });
+        Registries::new(workers, Arc::new(metrics::Registry::new(workers, buckets.unwrap_or_default())))
+    }
+
+    /// Loads certificates, resolves names, and makes a plan of it. Blocks. All that is wrong is reported at once:
+    /// a file with other errors still gets its certificates looked at.
+    pub fn compile(self, registries: &Registries) -> Result<Candidate, Rejection> {
+        let Self { declared, sources, mut findings } = self;
+        let Some(declared) = declared else { return Err(Rejection::Findings { findings, sources: Arc::new(sources) }) };
+        if !findings.iter().any(Finding::is_error) {
+            return Candidate::compile(Arc::new(declared), Arc::new(sources), findings, registries);
+        }
+        let further = compile(&declared, registries).map_or_else(|errors| errors, |(_, warnings)| warnings);
+        findings.extend(further.into_iter().filter(|finding| RULES_OF_COMPILING.contains(&finding.rule)));
+        finding::sort(&mut findings);
+        Err(Rejection::Findings { findings, sources: Arc::new(sources) })
+    }
+}
+
+impl Candidate {
+    /// Makes a plan of a declaration that passed its checks; `warnings` are those of the checks.
+    pub(crate) fn compile(
+        declared: Arc<Declared>,
+        sources: Arc<Sources>,
+        mut warnings: Vec<Finding>,
+        registries: &Registries,
+    ) -> Result<Self, Rejection> {
+        match compile(&declared, registries) {
+            Ok((plan, more)) => {
+                warnings.extend(more);
+                finding::sort(&mut warnings);
+                Ok(Self { plan, declared, sources, warnings })
+            }
+            Err(errors) => {
+                warnings.extend(errors);
+                finding::sort(&mut warnings);
+                Err(Rejection::Findings { findings: warnings, sources })
+            }
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! The ports that the control plane serves itself: admin and metrics. They share no socket and no task with the data
+//! plane.
+
+mod connection;
+mod recorder;
+mod room;
+
+use std::{collections::HashMap, io, sync::Arc, time::Duration};
+
+use axum::Router;
+use portcullis_config::declared::{ListenAddress, Role};
+use portcullis_plan::{Plan, PortPlan};
+use tokio::{
+    net::{TcpListener, UnixListener},
+    sync::{mpsc, watch},
+    task::JoinHandle,
+};
+
+use crate::{
+    Publisher,
+    admin::{admin_routes, metrics_routes},
+    sockets::{ControlChange, ControlSocket, SocketFile, address_text},
+};
+use connection::Arrival;
+use recorder::Recorder;
+use room::Room;
+
+/// What every control port shares.
+#[derive(Debug)]
+struct Shared {
+    publisher: Arc<Publisher>,
+    recorder: Recorder,
+    admin: Router,
+    metrics: Router,
+}
+
+impl Shared {
+    /// What a port of this role serves; a data port serves nothing here.
+    fn routes(&self, role: Role) -> Option<Router> {
+        match role {
+            Role::Admin => Some(self.admin.clone()),
+            Role::Metrics => Some(self.metrics.clone()),
+            Role::Public | Role::Internal => None,
+        }
+    }
+
+    /// The plan that runs, and the port that listens here under it.
+    fn port(&self, listen: &ListenAddress) -> Option<(Arc<Plan>, Arc<PortPlan>)> {
+        let running = self.publisher.running();
+        let port = running.plan.port_at(listen)?;
+        Some((Arc::clone(&running.plan), Arc::clone(port)))
+    }
+}
+
+/// Opens and closes control ports as plans come; ends with the process.
+pub(crate) async fn serve(publisher: Arc<Publisher>, mut changes: mpsc::UnboundedReceiver<ControlChange>) {
+    let shared = Arc::new(Shared {
+        recorder: Recorder::new(publisher.access_log()),
+        admin: admin_routes(Arc::clone(&publisher)),
+        metrics: metrics_routes(Arc::clone(&publisher)),
+        publisher,
+    });
+    let mut open: HashMap<ListenAddress, Listening> = HashMap::new();
+    while let Some(change) = changes.recv().await {
+        for address in change.closed {
+            // Dropping it stops accepting and tells its connections to end after their current request.
+            open.remove(&address);
+        }
+        for (address, socket) in change.opened {
+            match Listening::start(&shared, address.clone(), socket) {
+                Ok(listening) => {
+                    open.insert(address, listening);
+                }
+                Err(error) => tracing::error!(listen = address_text(&address), %error, "a control port is not served"),
+            }
+        }
+    }
+}
+
+/// A control port that is open.
+#[derive(Debug)]
+struct Listening {
+    task: JoinHandle<()>,
+    /// Connections end when it is gone.
+    _open: watch::Sender<()>,
+    _file: Option<SocketFile>,
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Listening {
+    fn start(shared: &Arc<Shared>, address: ListenAddress, socket: ControlSocket) -> io::Result<Self> {
+        let (open, closed) = watch::channel(());
+        let port = ControlPort { shared: Arc::clone(shared), address, room: Room::new(), closed };
+        let (task, file) = match socket {
+            ControlSocket::Tcp(socket) => (tokio::spawn(port.accept_tcp(TcpListener::from_std(socket)?)), None),
+            ControlSocket::Unix(socket, file) => {
+                (tokio::spawn(port.accept_unix(UnixListener::from_std(socket)?)), Some(file))
+            }
+        };
+        Ok(Self { task, _open: open, _file: file })
+    }
+}
+
+/// One control port and its accept loop.
+#[derive(Debug, Clone)]
+struct ControlPort {
+    shared: Arc<Shared>,
+    address: ListenAddress,
+    room: Room,
+    closed: watch::Receiver<()>,
+}
+
+impl ControlPort {
+    async fn accept_tcp(self, listener: TcpListener) {
+        loop {
+            match listener.accept().await {
+                Ok((stream, source)) => self.welcome(Arrival::Tcp(stream, source)),
+                Err(error) => self.pause(&error).await,
+            }
+        }
+    }
+
+    async fn accept_unix(self, listener: UnixListener) {
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => self.welcome(Arrival::Unix(stream)),
+                Err(error) => self.pause(&error).await,
+            }
+        }
+    }
+
+    fn welcome(&self, arrival: Arrival) {
+        tokio::spawn(connection::serve(self.clone(), arrival));
+    }
+
+    /// Out of descriptors or memory: the queue holds them until there is room again.
+    async fn pause(&self, error: &io::Error) {
+        tracing::warn!(listen = address_text(&self.address), %error, "accept failed");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}

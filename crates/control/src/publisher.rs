@@ -1,0 +1,404 @@
+//! The running plan and how it is replaced: validated whole, then published, or not at all.
+
+use std::{
+    collections::HashSet,
+    fmt,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant, SystemTime},
+};
+
+use portcullis_balance::EndpointState;
+use portcullis_config::{
+    declared::{Declared, LogLevel},
+    finding::Finding,
+    sources::Sources,
+};
+use portcullis_observe::{AccessLog, metrics::ReloadOutcome};
+use portcullis_plan::{Plan, Registries};
+use portcullis_proxy::{Change, DataPlane, Start as StartWorkers};
+use tokio::sync::{Mutex as Turn, mpsc, watch};
+
+use crate::{
+    Candidate, Phase, Reading, Rejection,
+    answers::{Cause, ReloadReport},
+    sockets::{ControlChange, Difference},
+};
+
+/// What runs now, with what it was made from.
+#[derive(Debug, Clone)]
+pub struct Running {
+    /// The plan.
+    pub plan: Arc<Plan>,
+    /// What was declared.
+    pub declared: Arc<Declared>,
+    /// The texts it was read from.
+    pub sources: Arc<Sources>,
+    /// What was found in it that does not keep it from running.
+    pub warnings: Arc<[Finding]>,
+    /// Since when it runs.
+    pub since: SystemTime,
+}
+
+/// Sets the level of the program's own log.
+pub type LogLevels = Box<dyn Fn(LogLevel) + Send + Sync>;
+
+/// What the first plan is started with.
+pub struct Start {
+    /// The file, for reloads.
+    pub path: PathBuf,
+    /// The first plan.
+    pub candidate: Candidate,
+    /// State that outlives plans; the candidate was compiled with it.
+    pub registries: Registries,
+    /// Follows `log.level` of every plan.
+    pub log_levels: LogLevels,
+}
+
+impl fmt::Debug for Start {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Start").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+/// Holds the running plan, publishes the next one, and drains. There is one for each process.
+pub struct Publisher {
+    path: PathBuf,
+    registries: Arc<Registries>,
+    access_log: AccessLog,
+    data_plane: DataPlane,
+    running: watch::Sender<Arc<Running>>,
+    phase: watch::Sender<Phase>,
+    control_sockets: mpsc::UnboundedSender<ControlChange>,
+    /// Reloads come one after the other.
+    turn: Turn<()>,
+    attempt: Mutex<Attempt>,
+    log_levels: LogLevels,
+    read_once: ReadOnce,
+    started: Instant,
+}
+
+/// The last reload, successful or not.
+#[derive(Debug, Default)]
+struct Attempt {
+    report: Option<Arc<ReloadReport>>,
+    /// Files that it read. A file that failed is watched too: its repair is what one waits for.
+    read: Vec<PathBuf>,
+}
+
+impl fmt::Debug for Publisher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Publisher").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+impl Publisher {
+    /// Opens every port of the first plan and starts the workers. The sockets of the control plane are sent to the
+    /// receiver, as are those of later plans.
+    pub(crate) fn start(start: Start) -> Result<(Arc<Self>, mpsc::UnboundedReceiver<ControlChange>), Rejection> {
+        let Start { path, candidate, registries, log_levels } = start;
+        let workers = registries.endpoints.workers();
+        let access_log = AccessLog::open(candidate.plan.access_log.clone()).map_err(Rejection::AccessLog)?;
+        let sockets = Difference::between(None, &candidate.plan).open(workers).map_err(Rejection::Listen)?;
+        let read = files_of(&candidate.declared, &candidate.sources);
+        let read_once = ReadOnce::of(&candidate.declared);
+        let running = Running::new(candidate);
+        let plan = Arc::clone(&running.plan);
+        let data_plane =
+            DataPlane::start(StartWorkers { workers, plan, sockets: sockets.data, access_log: &access_log })
+                .map_err(Rejection::Workers)?;
+        let (control_sockets, receiver) = mpsc::unbounded_channel();
+        // The receiver is alive: it is returned below.
+        let _ = control_sockets.send(sockets.control);
+        registries.metrics.process().watch_access_log(&access_log);
+        registries.metrics.process().set_plan_generation(running.plan.generation);
+        let publisher = Self {
+            path,
+            registries: Arc::new(registries),
+            access_log,
+            data_plane,
+            running: watch::Sender::new(Arc::new(running)),
+            phase: watch::Sender::new(Phase::Serving),
+            control_sockets,
+            turn: Turn::new(()),
+            attempt: Mutex::new(Attempt { report: None, read }),
+            log_levels,
+            read_once,
+            started: Instant::now(),
+        };
+        Ok((Arc::new(publisher), receiver))
+    }
+
+    /// Reads the file again and publishes what it says, if all of it is right. Never breaks off half-way: whoever
+    /// asked may go away.
+    pub async fn reload(self: &Arc<Self>, cause: Cause) -> Arc<ReloadReport> {
+        let publisher = Arc::clone(self);
+        let attempt = tokio::spawn(async move {
+            let _turn = publisher.turn.lock().await;
+            let (path, registries) = (publisher.path.clone(), Arc::clone(&publisher.registries));
+            // Files are read and names resolved: that blocks, and may take a while.
+            let compiled = tokio::task::spawn_blocking(move || {
+                let reading = Reading::of(&path);
+                let read: Vec<PathBuf> = reading.sources.paths().map(Path::to_path_buf).collect();
+                (reading.compile(&registries), read)
+            });
+            let (candidate, read) = compiled.await.unwrap_or_else(|_| (Err(Rejection::Internal), Vec::new()));
+            publisher.conclude(cause, candidate, read).await
+        });
+        match attempt.await {
+            Ok(report) => report,
+            Err(error) => {
+                tracing::error!(%error, "a reload broke off");
+                self.remember(ReloadReport::rejected(cause, self.generation(), &Rejection::Internal), Vec::new())
+            }
+        }
+    }
+
+    /// Loads certificates, keys and CAs of the running configuration again, and publishes what is valid. The file
+    /// itself is not read: an edit that nobody asked to load stays an edit.
+    pub(crate) async fn renew(self: &Arc<Self>) -> Arc<ReloadReport> {
+        let _turn = self.turn.lock().await;
+        let (running, registries) = (self.running(), Arc::clone(&self.registries));
+        let compiled = tokio::task::spawn_blocking(move || {
+            let (declared, sources) = (Arc::clone(&running.declared), Arc::clone(&running.sources));
+            // The warnings of the checks still hold; those of compiling are found again.
+            Candidate::compile(declared, sources, running.warnings.to_vec(), &registries)
+        });
+        let candidate = compiled.await.unwrap_or(Err(Rejection::Internal));
+        self.conclude(Cause::Certificates, candidate, Vec::new()).await
+    }
+
+    async fn conclude(
+        &self,
+        cause: Cause,
+        candidate: Result<Candidate, Rejection>,
+        mut read: Vec<PathBuf>,
+    ) -> Arc<ReloadReport> {
+        if let Ok(candidate) = &candidate {
+            read.extend(files_of(&candidate.declared, &candidate.sources));
+        }
+        let published = match candidate {
+            Ok(candidate) => self.publish(cause, candidate).await,
+            Err(rejection) => Err(rejection),
+        };
+        let process = self.registries.metrics.process();
+        let report = match published {
+            Ok(report) => {
+                process.reloaded(ReloadOutcome::Succeeded);
+                process.set_plan_generation(report.generation);
+                tracing::info!(%cause, generation = report.generation, "{}", report.summary());
+                report
+            }
+            Err(rejection) => {
+                process.reloaded(ReloadOutcome::Failed);
+                let report = ReloadReport::rejected(cause, self.generation(), &rejection);
+                tracing::error!(%cause, "reload rejected, everything goes on as before: {}", report.report);
+                report
+            }
+        };
+        self.remember(report, read)
+    }
+
+    /// Binds all new ports first; if any fails nothing changes, and those just bound are closed again.
+    async fn publish(&self, cause: Cause, candidate: Candidate) -> Result<ReloadReport, Rejection> {
+        if self.phase() != Phase::Serving {
+            return Err(Rejection::Draining);
+        }
+        let old = self.running();
+        let notes = self.read_once.notes(&candidate.declared);
+        let difference = Difference::between(Some(&old.plan), &candidate.plan);
+        let (opened, closed) = (difference.opened(), difference.closed());
+        let workers = self.registries.endpoints.workers();
+        let sockets = tokio::task::spawn_blocking(move || difference.open(workers))
+            .await
+            .map_err(|_| Rejection::Internal)?
+            .map_err(Rejection::Listen)?;
+        self.access_log.reconfigure(candidate.plan.access_log.clone()).map_err(Rejection::AccessLog)?;
+
+        // From here on nothing fails.
+        let running = Arc::new(Running::new(candidate));
+        let plan = Arc::clone(&running.plan);
+        (self.log_levels)(plan.log_level);
+        let change = Change { plan: Arc::clone(&plan), opened: sockets.data, closed: sockets.data_closed };
+        self.data_plane.apply(change).await;
+        let report = ReloadReport::applied(cause, &running, opened, closed, notes);
+        self.running.send_replace(running);
+        // Nobody listens any more only while the runtime ends.
+        let _ = self.control_sockets.send(sockets.control);
+        retire(&old.plan, &plan);
+        drop(old);
+        self.registries.endpoints.sweep();
+        Ok(report)
+    }
+
+    /// Closes data ports and lets what is open end, for as long as the plan says. The process ends after that.
+    pub fn drain(self: &Arc<Self>) {
+        let deadline = Instant::now() + self.running().plan.drain;
+        let begins = self.phase.send_if_modified(|phase| {
+            let begins = *phase == Phase::Serving;
+            if begins {
+                *phase = Phase::Draining { deadline };
+            }
+            begins
+        });
+        if begins {
+            tracing::info!(open = self.open_connections(), "draining: data ports are closed");
+            self.data_plane.drain();
+            tokio::spawn(Arc::clone(self).wait_until_drained(deadline));
+        }
+    }
+
+    async fn wait_until_drained(self: Arc<Self>, deadline: Instant) {
+        // Counted in the workers and not announced by them: nothing on their way should wait for a drain.
+        while self.open_connections() > 0 && Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        match self.open_connections() {
+            0 => tracing::info!("drained"),
+            open => tracing::warn!(open, "the time to drain is over; what is still open is cut off"),
+        }
+        self.phase.send_replace(Phase::Drained);
+    }
+
+    /// Opens the access log anew, after a rotation. If that fails the log goes on into the old file.
+    pub fn reopen_logs(&self) {
+        match self.access_log.reopen() {
+            Ok(()) => tracing::info!("access log reopened"),
+            Err(error) => tracing::error!("{error}; it goes on into the old file"),
+        }
+    }
+
+    /// What runs now.
+    pub fn running(&self) -> Arc<Running> {
+        Arc::clone(&self.running.borrow())
+    }
+
+    /// Tells of every new plan.
+    pub(crate) fn watch_running(&self) -> watch::Receiver<Arc<Running>> {
+        self.running.subscribe()
+    }
+
+    /// Where the process stands.
+    pub fn phase(&self) -> Phase {
+        *self.phase.borrow()
+    }
+
+    /// Waits until nothing is left to drain. A drain must have begun, or will.
+    pub async fn drained(&self) {
+        // The sender is part of `self`, so the wait can not fail.
+        let _ = self.phase.subscribe().wait_for(|phase| *phase == Phase::Drained).await;
+    }
+
+    /// State that outlives plans, with the counters.
+    pub(crate) fn registries(&self) -> &Arc<Registries> {
+        &self.registries
+    }
+
+    /// Where records go.
+    pub(crate) fn access_log(&self) -> &AccessLog {
+        &self.access_log
+    }
+
+    /// The file that was started with.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Since when the process serves.
+    pub(crate) fn uptime(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Client connections on data ports.
+    pub fn open_connections(&self) -> u64 {
+        self.data_plane.open_connections()
+    }
+
+    /// How the last reload ended, if there was one.
+    pub(crate) fn last_reload(&self) -> Option<Arc<ReloadReport>> {
+        self.attempt.lock().unwrap_or_else(PoisonError::into_inner).report.clone()
+    }
+
+    /// Files whose change is a change of the configuration.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        self.attempt.lock().unwrap_or_else(PoisonError::into_inner).read.clone()
+    }
+
+    /// Ends the workers, whatever is still open, and writes the rest of the access log.
+    pub(crate) fn stop(self) {
+        self.data_plane.stop();
+        if let Err(error) = self.access_log.close(Duration::from_secs(5)) {
+            tracing::error!("{error}");
+        }
+    }
+
+    fn generation(&self) -> u64 {
+        self.running.borrow().plan.generation
+    }
+
+    fn remember(&self, report: ReloadReport, read: Vec<PathBuf>) -> Arc<ReloadReport> {
+        let report = Arc::new(report);
+        let mut attempt = self.attempt.lock().unwrap_or_else(PoisonError::into_inner);
+        attempt.report = Some(Arc::clone(&report));
+        if !read.is_empty() {
+            attempt.read = read;
+        }
+        report
+    }
+}
+
+impl Running {
+    fn new(candidate: Candidate) -> Self {
+        Self {
+            plan: Arc::new(candidate.plan),
+            declared: candidate.declared,
+            sources: candidate.sources,
+            warnings: candidate.warnings.into(),
+            since: SystemTime::now(),
+        }
+    }
+}
+
+/// The main file, includes, and the files of secrets.
+fn files_of(declared: &Declared, sources: &Sources) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = sources.paths().map(Path::to_path_buf).chain(declared.sources.clone()).collect();
+    files.sort_unstable();
+    files.dedup();
+    files
+}
+
+/// Settings that are read once, at the start.
+#[derive(Debug)]
+struct ReadOnce {
+    workers: Option<usize>,
+    buckets: Vec<Duration>,
+}
+
+impl ReadOnce {
+    fn of(declared: &Declared) -> Self {
+        Self {
+            workers: declared.workers.map(|workers| workers.value),
+            buckets: declared.metrics.buckets.iter().map(|bound| bound.value).collect(),
+        }
+    }
+
+    /// What waits for the next start.
+    fn notes(&self, declared: &Declared) -> Vec<String> {
+        let now = Self::of(declared);
+        let changed = [("workers", self.workers != now.workers), ("metrics.buckets", self.buckets != now.buckets)];
+        let changed = changed.into_iter().filter(|(_, is_changed)| *is_changed);
+        changed.map(|(setting, _)| format!("`{setting}` has changed and takes effect with the next start")).collect()
+    }
+}
+
+/// Endpoints that the new plan does not name: their connections are not pooled again.
+fn retire(old: &Plan, new: &Plan) {
+    let endpoints = |plan: &Plan| -> Vec<Arc<EndpointState>> {
+        let endpoints = plan.services.iter().flat_map(|service| &service.endpoints);
+        endpoints.map(|endpoint| Arc::clone(&endpoint.state)).collect()
+    };
+    let stay: HashSet<usize> = endpoints(new).iter().map(|state| Arc::as_ptr(state).addr()).collect();
+    for gone in endpoints(old).iter().filter(|state| !stay.contains(&Arc::as_ptr(state).addr())) {
+        gone.retire();
+    }
+}
