@@ -220,7 +220,7 @@ impl Attempt<'_> {
         let (body_reader, client_writer) = client.split();
         let client_deadline = body_reader.deadline;
         let client_io = client_writer.io;
-        let mut source = body_reader.into_source(idle, &self.port.limits);
+        let mut source = body_reader.into_source(idle, &self.port.limits, &upload.passed);
         let (upstream_writer, mut reader) = upstream.split();
         let mut upstream_sink = upstream_writer.body(client_deadline, idle, framing == Framing::Chunked);
         let mut sending = pin!(send(&mut source, &mut upstream_sink, &upload, client_io, client_deadline));
@@ -413,9 +413,7 @@ async fn send(
         }
         upload.may_flow.set(true);
     }
-    let result = relay(source, sink).await;
-    upload.passed.set(source.passed());
-    result
+    relay(source, sink).await
 }
 
 /// Waits for the endpoint's 100 (RFC 9110 10.1.1). One that does not know the expectation never says it; the client

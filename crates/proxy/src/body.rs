@@ -4,7 +4,7 @@
 //! and passes large ones through. A relay flushes exactly when the source has nothing more at hand, so that a head
 //! and a short body leave in one write, and a slow stream is never held back.
 
-use std::{io, time::Duration};
+use std::{cell::Cell, io, time::Duration};
 
 use portcullis_h1::{ChunkError, ChunkedDecoder, Framing, chunked};
 
@@ -40,6 +40,8 @@ pub(crate) struct Http1Source<'a> {
     taken: usize,
     /// Body bytes handed out.
     passed: u64,
+    /// Where they are told as well, so that an upload that is given up leaves its number behind.
+    tally: Option<&'a Cell<u64>>,
     /// Largest body that is let through.
     limit: u64,
 }
@@ -97,7 +99,25 @@ impl<'a> Http1Source<'a> {
             Framing::UntilClose => Left::UntilClose,
         };
         let idle = Duration::from_mins(1);
-        Self { io, input, decoder, deadline, idle, pace: Pace::free(), left, taken: 0, passed: 0, limit: u64::MAX }
+        Self {
+            io,
+            input,
+            decoder,
+            deadline,
+            idle,
+            pace: Pace::free(),
+            left,
+            taken: 0,
+            passed: 0,
+            tally: None,
+            limit: u64::MAX,
+        }
+    }
+
+    /// Tells the bytes that it hands out as it goes.
+    pub(crate) fn counted(mut self, tally: &'a Cell<u64>) -> Self {
+        self.tally = Some(tally);
+        self
     }
 
     /// With bounds for a peer that may be slow or endless.
@@ -108,12 +128,6 @@ impl<'a> Http1Source<'a> {
 }
 
 impl Source<'_> {
-    /// Body bytes handed out so far.
-    pub(crate) fn passed(&self) -> u64 {
-        let Self::Http1(source) = self;
-        source.passed
-    }
-
     /// Whether bytes of the body are already here.
     pub(crate) fn has_bytes(&self) -> bool {
         let Self::Http1(source) = self;
@@ -161,6 +175,9 @@ impl Http1Source<'_> {
         }
         self.taken = data;
         self.passed += data as u64;
+        if let Some(tally) = self.tally {
+            tally.set(self.passed);
+        }
         if self.passed > self.limit {
             return Err(RelayError::TooLarge);
         }

@@ -174,9 +174,15 @@ pub(crate) struct BodyReader<'a> {
 
 impl<'a> BodyReader<'a> {
     /// The body as a source.
-    pub(crate) fn into_source(self, idle: std::time::Duration, limits: &PortLimits) -> Source<'a> {
+    pub(crate) fn into_source(
+        self,
+        idle: std::time::Duration,
+        limits: &PortLimits,
+        tally: &'a std::cell::Cell<u64>,
+    ) -> Source<'a> {
         let source = Http1Source::new(self.io, self.input, self.decoder, self.deadline, self.framing);
-        Source::Http1(source.bounded(idle, Pace::at_least(limits.minimum_rate), limits.body_bytes))
+        let pace = Pace::at_least(limits.minimum_rate);
+        Source::Http1(source.counted(tally).bounded(idle, pace, limits.body_bytes))
     }
 }
 

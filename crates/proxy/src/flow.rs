@@ -141,6 +141,7 @@ async fn session(visit: &mut Visit, client: Io, deadline: Deadline, early: &[u8]
     let mut attempts = Attempts::new(&worker, &plan, service, behalf);
     let endpoint_deadline = worker.deadlines.deadline();
     let connected = attempts.connect(&endpoint_deadline).await;
+    let open_count = connected.as_ref().ok().map(|(member, _)| attempts.open_count(*member));
     let mut phases = Phases { connect: Some(connect_began.elapsed()), ..Phases::default() };
     let relay_began = Instant::now();
     let passed = match &connected {
@@ -172,6 +173,7 @@ async fn session(visit: &mut Visit, client: Io, deadline: Deadline, early: &[u8]
             passed
         }
     };
+    drop(open_count);
     phases.body = Some(relay_began.elapsed());
     phases.total = visit.accepted.elapsed();
     let member = connected.as_ref().ok().map(|(member, _)| *member).or(attempts.last);

@@ -10,7 +10,7 @@ use crate::{
     connect::{self, OnBehalfOf},
     deadline::Deadline,
     io::Io,
-    upstream::Upstream,
+    upstream::{OpenCount, Upstream},
     visit::Ended,
     worker::{LocalPlan, Worker},
 };
@@ -77,7 +77,7 @@ impl<'a> Attempts<'a> {
             let deadline = self.worker.deadlines.deadline();
             match self.open(member, &deadline).await {
                 Ok(io) => {
-                    let upstream = Upstream::http1(io, Arc::clone(&endpoint.state), deadline);
+                    let upstream = Upstream::http1(io, Arc::clone(&endpoint.state), deadline, self.open_count(member));
                     return Ok(Lease { member, upstream, is_reused: false });
                 }
                 Err(ended) if self.may_retry() => drop(ended),
@@ -90,7 +90,10 @@ impl<'a> Attempts<'a> {
         let cursor = &self.plan.service(self.service.index).cursor;
         let member = self.service.group.pick(cursor, self.worker.deadlines.now_ms(), self.tried);
         self.last = member.or(self.last);
-        member.ok_or_else(|| Ended::because(Termination::NoEndpoint, self.why_none()))
+        member.ok_or_else(|| {
+            self.service.metrics.shard(self.worker.index).no_endpoint.add(1);
+            Ended::because(Termination::NoEndpoint, self.why_none())
+        })
     }
 
     /// Every endpoint and what is wrong with it.
@@ -140,6 +143,11 @@ impl<'a> Attempts<'a> {
     pub(crate) fn count_retry(&mut self) {
         self.retries += 1;
         self.service.metrics.shard(self.worker.index).retries.add(1);
+    }
+
+    /// Counts a connection to this member as open, until it is dropped.
+    pub(crate) fn open_count(&self, member: usize) -> OpenCount {
+        OpenCount::new(&self.service.endpoints[member].metrics, self.worker.index)
     }
 
     /// The plan of a member.

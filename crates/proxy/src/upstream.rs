@@ -4,6 +4,7 @@ use std::{io, sync::Arc};
 
 use portcullis_balance::EndpointState;
 use portcullis_h1::{ChunkedDecoder, HeadScanner, Limits, ResponseError, ResponseHead, Scan};
+use portcullis_observe::metrics::EndpointMetrics;
 
 use crate::{
     body::{Http1Sink, Http1Source, Pace, Sink, Source},
@@ -28,6 +29,27 @@ pub(crate) struct Http1 {
     pub(crate) head: ResponseHead,
     pub(crate) decoder: ChunkedDecoder,
     pub(crate) deadline: Deadline,
+    _open: OpenCount,
+}
+
+/// Counts a connection to an endpoint as closed when it goes, however it goes.
+#[derive(Debug)]
+pub(crate) struct OpenCount {
+    metrics: Arc<EndpointMetrics>,
+    worker: usize,
+}
+
+impl OpenCount {
+    /// For a connection that this worker has just opened and counted.
+    pub(crate) fn new(metrics: &Arc<EndpointMetrics>, worker: usize) -> Self {
+        Self { metrics: Arc::clone(metrics), worker }
+    }
+}
+
+impl Drop for OpenCount {
+    fn drop(&mut self) {
+        self.metrics.shard(self.worker).closed.add(1);
+    }
 }
 
 /// Why there is no response head.
@@ -42,7 +64,7 @@ pub(crate) enum HeadError {
 }
 
 impl Upstream {
-    pub(crate) fn http1(io: Io, endpoint: Arc<EndpointState>, deadline: Deadline) -> Self {
+    pub(crate) fn http1(io: Io, endpoint: Arc<EndpointState>, deadline: Deadline, open: OpenCount) -> Self {
         Self::Http1(Box::new(Http1 {
             endpoint,
             io,
@@ -51,6 +73,7 @@ impl Upstream {
             head: ResponseHead::default(),
             decoder: ChunkedDecoder::default(),
             deadline,
+            _open: open,
         }))
     }
 
