@@ -2,43 +2,7 @@
 
 use portcullis_h1::{ChunkError, ChunkedDecoder, chunked};
 
-/// What became of a chunked body.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Decoded {
-    /// Data, trailer lines, and how many bytes the whole coding took.
-    Whole(Vec<u8>, Vec<u8>, usize),
-    /// More bytes are needed; the data so far.
-    Partial(Vec<u8>),
-    Refused(ChunkError),
-}
-
-/// Decodes `bytes` as they arrive in reads of these lengths, over and over; none: all at once.
-pub(crate) fn decode(bytes: &[u8], reads: &[usize]) -> Decoded {
-    let mut decoder = ChunkedDecoder::default();
-    let (mut consumed, mut arrived, mut data) = (0, 0, Vec::new());
-    let mut lengths = reads.iter().copied().cycle();
-    loop {
-        match decoder.decode(&bytes[consumed..arrived]) {
-            Err(error) => return Decoded::Refused(error),
-            Ok(progress) => {
-                assert!(progress.data <= progress.consumed && progress.consumed <= arrived - consumed);
-                consumed += progress.consumed;
-                data.extend_from_slice(&bytes[consumed - progress.data..consumed]);
-                if progress.done {
-                    return Decoded::Whole(data, decoder.trailers().to_vec(), consumed);
-                }
-                if progress.data > 0 {
-                    continue;
-                }
-            }
-        }
-        assert_eq!(consumed, arrived, "a decoder that is not done takes all it is given");
-        if arrived == bytes.len() {
-            return Decoded::Partial(data);
-        }
-        arrived = bytes.len().min(arrived + lengths.next().unwrap_or(bytes.len()).max(1));
-    }
-}
+use crate::reading::{Decoded, decode};
 
 #[test]
 fn codings_with_more_than_one_reading_are_refused() {

@@ -1,27 +1,19 @@
-//! The same bytes, given to hyper's server: whatever we accept, it accepts, and means the same by it.
+//! The same bytes, given to hyper's server. Also used by the fuzz targets.
 
-use std::{
-    cell::{Cell, RefCell},
-    convert::Infallible,
-    rc::Rc,
-};
+use std::{cell::RefCell, convert::Infallible, rc::Rc};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
 use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
-use portcullis_h1::Limits;
-use proptest::prelude::*;
+use portcullis_h1::RequestError;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::{
-    reading::{End, Message, requests},
-    traffic,
-};
+use crate::reading::{End, Message};
 
 /// A request as hyper reads it.
 #[derive(Debug, PartialEq, Eq)]
-struct Theirs {
+pub(crate) struct Theirs {
     /// As [`Message::start`].
     start: String,
     body: Vec<u8>,
@@ -30,33 +22,12 @@ struct Theirs {
     is_whole: bool,
 }
 
-#[test]
-fn hyper_accepts_every_request_that_we_accept_and_frames_it_alike() {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let mut config = traffic::cases();
-    config.source_file = Some(file!());
-    let (cases, compared) = (config.cases as usize, Cell::new(0));
-    proptest!(config, |(bytes in traffic::requests())| {
-        let theirs = runtime.block_on(read_by_hyper(&bytes));
-        let (ours, end) = requests(&bytes, &[], &Limits::default());
-        compared.set(compared.get() + ours.len());
-        if let Some(difference) = difference(&ours, end, &theirs) {
-            prop_assert!(false, "{difference}\n{}\nours {ours:#?} {end:?}\ntheirs {theirs:#?}", bytes.escape_ascii());
-        }
-    });
-    assert!(
-        compared.get() > cases / 3,
-        "{} requests of {cases} connections were accepted and compared",
-        compared.get()
-    );
-}
-
 /// The reverse need not hold: what hyper repairs, we refuse. Where we refuse, hyper may say anything; where we wait
 /// for more bytes, it must not have seen an end.
 ///
 /// Differences that are permitted: none. (`"`, `<`, `>` and the backtick in targets, and lengths near 2^64, were some
 /// until we refused them too.)
-fn difference<E: PartialEq>(ours: &[Message], end: End<E>, theirs: &[Theirs]) -> Option<&'static str> {
+pub(crate) fn difference(ours: &[Message], end: End<RequestError>, theirs: &[Theirs]) -> Option<&'static str> {
     for (at, ours) in ours.iter().enumerate() {
         let Some(theirs) = theirs.get(at) else { return Some("hyper does not see this request") };
         if !theirs.is_whole {
@@ -102,7 +73,7 @@ pub(crate) fn trailer_lines_of(map: Option<&hyper::HeaderMap>) -> Vec<String> {
     lines
 }
 
-async fn read_by_hyper(bytes: &[u8]) -> Vec<Theirs> {
+pub(crate) async fn read(bytes: &[u8]) -> Vec<Theirs> {
     let (mut client, server) = tokio::io::duplex(1 << 20);
     client.write_all(bytes).await.unwrap();
     client.shutdown().await.unwrap();

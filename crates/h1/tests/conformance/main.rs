@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)] // clippy.toml allows them in tests, but not in what tests call
 
 mod chunks;
+mod differential;
 mod hyper_client;
 mod hyper_server;
 mod properties;

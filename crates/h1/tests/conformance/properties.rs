@@ -4,8 +4,8 @@ use portcullis_h1::{HeadScanner, Limits, RequestHead, ResponseHead, chunked, par
 use proptest::{collection::vec, prelude::*};
 
 use crate::{
-    chunks::{Decoded, decode},
-    reading, traffic,
+    reading::{self, Decoded, decode},
+    traffic,
 };
 
 /// Small, so that small messages reach them.
@@ -46,7 +46,7 @@ proptest! {
         prop_assert_eq!(&decode(&bytes, &reads), &whole);
         prop_assert_eq!(&decode(&bytes, &[1]), &whole);
         if let Decoded::Whole(data, trailers, length) = whole {
-            prop_assert_eq!(reference(&bytes), Some((data, trailers, length)));
+            prop_assert_eq!(reading::reference(&bytes), Some((data, trailers, length)));
         }
     }
 
@@ -107,38 +107,6 @@ proptest! {
         prop_assert_eq!(read, fresh.read(&mut HeadScanner::default(), &after, b"GET", &limits));
         if matches!(read, Ok(Some(_))) {
             prop_assert_eq!(format!("{used:?}"), format!("{fresh:?}"));
-        }
-    }
-}
-
-/// RFC 9112 7.1 read in the plainest way: data, trailer lines, length of the whole coding. Bounds and forbidden
-/// trailers are not its business.
-fn reference(bytes: &[u8]) -> Option<(Vec<u8>, Vec<u8>, usize)> {
-    let line_at = |at: usize| {
-        let length = bytes.get(at..)?.windows(2).position(|pair| pair == b"\r\n")?;
-        Some((std::str::from_utf8(&bytes[at..at + length]).ok()?, at + length + 2))
-    };
-    let (mut at, mut data) = (0, Vec::new());
-    loop {
-        let (line, next) = line_at(at)?;
-        let size = u64::from_str_radix(line.split(';').next()?, 16).ok()? as usize;
-        at = next;
-        if size == 0 {
-            break;
-        }
-        data.extend_from_slice(bytes.get(at..at + size)?);
-        at += size;
-        if bytes.get(at..at + 2)? != b"\r\n" {
-            return None;
-        }
-        at += 2;
-    }
-    let trailers = at;
-    loop {
-        let length = bytes.get(at..)?.windows(2).position(|pair| pair == b"\r\n")?;
-        at += length + 2;
-        if length == 0 {
-            return Some((data, bytes[trailers..at - 2].to_vec(), at));
         }
     }
 }

@@ -1,10 +1,10 @@
-//! A whole connection's bytes, read as the proxy reads them: head, body, next head. Also used by the fuzz targets.
+//! Bytes read as the proxy reads them, over a whole connection or a whole body. Also used by the fuzz targets.
 
 use std::fmt::Write;
 
 use portcullis_h1::{
-    ChunkedDecoder, Fields, Framing, HeadScanner, Limits, RequestError, RequestHead, ResponseError, ResponseHead, Span,
-    Target, Version,
+    ChunkError, ChunkedDecoder, Fields, Framing, HeadScanner, Limits, RequestError, RequestHead, ResponseError,
+    ResponseHead, Span, Target, Version,
 };
 
 /// One message, in words: start line, what was made of it, fields.
@@ -136,7 +136,7 @@ pub(crate) fn responses(
 /// How a body ended badly.
 enum BodyEnd {
     Within,
-    Refused(portcullis_h1::ChunkError),
+    Refused(ChunkError),
 }
 
 /// Body and trailers.
@@ -175,6 +175,76 @@ fn read_body(connection: &mut Arriving<'_>, framing: Framing) -> Result<Content,
                     return Err(BodyEnd::Within);
                 }
             }
+        }
+    }
+}
+
+/// What became of a chunked body.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Decoded {
+    /// Data, trailer lines, and how many bytes the whole coding took.
+    Whole(Vec<u8>, Vec<u8>, usize),
+    /// More bytes are needed; the data so far.
+    Partial(Vec<u8>),
+    Refused(ChunkError),
+}
+
+/// Decodes `bytes` as they arrive in reads of these lengths, over and over; none: all at once.
+pub(crate) fn decode(bytes: &[u8], reads: &[usize]) -> Decoded {
+    let mut decoder = ChunkedDecoder::default();
+    let (mut consumed, mut arrived, mut data) = (0, 0, Vec::new());
+    let mut lengths = reads.iter().copied().cycle();
+    loop {
+        match decoder.decode(&bytes[consumed..arrived]) {
+            Err(error) => return Decoded::Refused(error),
+            Ok(progress) => {
+                assert!(progress.data <= progress.consumed && progress.consumed <= arrived - consumed);
+                consumed += progress.consumed;
+                data.extend_from_slice(&bytes[consumed - progress.data..consumed]);
+                if progress.done {
+                    return Decoded::Whole(data, decoder.trailers().to_vec(), consumed);
+                }
+                if progress.data > 0 {
+                    continue;
+                }
+            }
+        }
+        assert_eq!(consumed, arrived, "a decoder that is not done takes all it is given");
+        if arrived == bytes.len() {
+            return Decoded::Partial(data);
+        }
+        arrived = bytes.len().min(arrived + lengths.next().unwrap_or(bytes.len()).max(1));
+    }
+}
+
+/// RFC 9112 7.1 read in the plainest way: data, trailer lines, length of the whole coding. Bounds and forbidden
+/// trailers are not its business.
+pub(crate) fn reference(bytes: &[u8]) -> Option<(Vec<u8>, Vec<u8>, usize)> {
+    let line_at = |at: usize| {
+        let length = bytes.get(at..)?.windows(2).position(|pair| pair == b"\r\n")?;
+        Some((std::str::from_utf8(&bytes[at..at + length]).ok()?, at + length + 2))
+    };
+    let (mut at, mut data) = (0, Vec::new());
+    loop {
+        let (line, next) = line_at(at)?;
+        let size = u64::from_str_radix(line.split(';').next()?, 16).ok()? as usize;
+        at = next;
+        if size == 0 {
+            break;
+        }
+        data.extend_from_slice(bytes.get(at..at + size)?);
+        at += size;
+        if bytes.get(at..at + 2)? != b"\r\n" {
+            return None;
+        }
+        at += 2;
+    }
+    let trailers = at;
+    loop {
+        let length = bytes.get(at..)?.windows(2).position(|pair| pair == b"\r\n")?;
+        at += length + 2;
+        if length == 0 {
+            return Some((data, bytes[trailers..at - 2].to_vec(), at));
         }
     }
 }

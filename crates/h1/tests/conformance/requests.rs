@@ -40,6 +40,7 @@ fn header_lines_with_more_than_one_reading_are_refused() {
         ("twice, different", b"Content-Length: 5\r\nContent-Length: 6", BadContentLength),
         ("twice in two cases", b"content-length: 0\r\nCONTENT-LENGTH: 5", BadContentLength),
         ("64 bits and one", b"Content-Length: 18446744073709551616", BadContentLength),
+        ("64 bits, around to 5", b"Content-Length: 18446744073709551621", BadContentLength),
         ("more than signed 64 bits", b"Content-Length: 9223372036854775808", BadContentLength),
         ("parameter", b"Content-Length: 5;x", BadContentLength),
         ("quoted", b"Content-Length: \"5\"", BadContentLength),
