@@ -8,12 +8,15 @@ use rustls::{
         ResolvesClientCert,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     },
-    crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature},
+    crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature},
     pki_types::{CertificateDer, ServerName, UnixTime},
     sign::CertifiedKey,
 };
 
-use crate::material::{Certificate, Roots};
+use crate::{
+    TlsError,
+    material::{Certificate, Roots},
+};
 
 /// Whose certificates are believed.
 #[derive(Debug, Clone)]
@@ -24,13 +27,14 @@ pub enum Verify {
     Off,
 }
 
-/// The configuration for one service.
+/// The configuration for one service. `certificate` is shown to endpoints that ask for one; `alpn` is offered in its
+/// order. The name that is asked for and checked is given with each connection: a host name or an IP address.
 pub fn client_config(
     verify: &Verify,
     certificate: Option<&Certificate>,
     alpn: &[&[u8]],
-) -> Result<Arc<ClientConfig>, rustls::Error> {
-    let provider = Arc::new(aws_lc_rs::default_provider());
+) -> Result<Arc<ClientConfig>, TlsError> {
+    let provider = crate::provider();
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
     let builder = match verify {
         Verify::Roots(roots) => builder.with_root_certificates(Arc::clone(&roots.store)),

@@ -1,17 +1,20 @@
 //! What a peer's certificate says, once rustls has believed it.
 
-use std::{fmt::Write, time::SystemTime};
+mod subject;
 
-use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+use std::{net::IpAddr, time::SystemTime};
 
-use crate::material::time;
+use x509_parser::prelude::GeneralName;
 
-/// The leaf certificate of a peer.
+use crate::certificate;
+
+/// The leaf certificate of a peer. All texts in it are print: nothing that ends a line, hides or turns around what
+/// follows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PeerCertificate {
-    /// Distinguished name, as text.
+    /// Distinguished name (RFC 4514): the most specific part first, what has a meaning in the form is escaped.
     pub subject: String,
-    /// First common name of the subject.
+    /// First common name of the subject, not escaped; `None` also if it holds characters that do not show.
     pub common_name: Option<String>,
     /// DNS alternative names, lower case.
     pub dns_sans: Vec<String>,
@@ -19,6 +22,10 @@ pub struct PeerCertificate {
     pub uri_sans: Vec<String>,
     /// E-mail alternative names.
     pub email_sans: Vec<String>,
+    /// IP address alternative names.
+    pub ip_sans: Vec<IpAddr>,
+    /// Serial number, hexadecimal.
+    pub serial: String,
     /// SHA-256 of the certificate, hexadecimal.
     pub fingerprint: String,
     not_before: SystemTime,
@@ -31,65 +38,68 @@ pub enum PeerError {
     /// It does not parse.
     #[error("the client certificate does not parse")]
     Malformed,
-    /// A name in it holds NUL or another control character, which is made to be read in two ways (CVE-2025-66220).
-    #[error("a name in the client certificate holds control characters")]
-    ControlCharacters,
+    /// A name in it holds NUL or other characters that do not show, made to be read in two ways (CVE-2025-66220).
+    #[error("a name in the client certificate holds characters that do not show")]
+    Unprintable,
 }
 
 impl PeerCertificate {
-    /// Reads a certificate.
+    /// Reads a certificate. rustls has verified it, but rustls looks at no name of a client: what is said here about
+    /// names is all that is checked of them.
     pub fn from_der(der: &[u8]) -> Result<Self, PeerError> {
-        let (_, parsed) = X509Certificate::from_der(der).map_err(|_| PeerError::Malformed)?;
+        let parsed = certificate::parse(der).ok_or(PeerError::Malformed)?;
+        let (not_before, not_after) = certificate::validity(&parsed);
         let mut certificate = Self {
-            subject: parsed.subject().to_string(),
-            common_name: parsed
-                .subject()
-                .iter_common_name()
-                .next()
-                .and_then(|name| name.as_str().ok())
-                .map(str::to_owned),
+            subject: subject::distinguished_name(parsed.subject())?,
+            common_name: subject::common_name(parsed.subject()),
             dns_sans: Vec::new(),
             uri_sans: Vec::new(),
             email_sans: Vec::new(),
-            fingerprint: hex(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, der).as_ref()),
-            not_before: time(parsed.validity().not_before.timestamp()),
-            not_after: time(parsed.validity().not_after.timestamp()),
+            ip_sans: Vec::new(),
+            serial: certificate::hex(parsed.raw_serial()),
+            fingerprint: certificate::fingerprint(der),
+            not_before,
+            not_after,
         };
-        let names = parsed.subject_alternative_name().map_err(|_| PeerError::Malformed)?;
-        for name in names.iter().flat_map(|names| &names.value.general_names) {
+        for name in certificate::alternative_names(&parsed).ok_or(PeerError::Malformed)? {
             match name {
-                GeneralName::DNSName(name) => certificate.dns_sans.push(name.to_ascii_lowercase()),
-                GeneralName::URI(name) => certificate.uri_sans.push((*name).to_owned()),
-                GeneralName::RFC822Name(name) => certificate.email_sans.push((*name).to_owned()),
+                GeneralName::DNSName(name) => certificate.dns_sans.push(visible(name)?.to_ascii_lowercase()),
+                GeneralName::URI(name) => certificate.uri_sans.push(visible(name)?.to_owned()),
+                GeneralName::RFC822Name(name) => certificate.email_sans.push(visible(name)?.to_owned()),
+                GeneralName::IPAddress(bytes) => {
+                    certificate.ip_sans.push(certificate::ip_address(bytes).ok_or(PeerError::Malformed)?);
+                }
+                GeneralName::Invalid(..) => return Err(PeerError::Malformed),
+                // Directory names and the like are nobody's name here.
                 _ => {}
             }
         }
-        let is_clean = |text: &str| !text.chars().any(char::is_control);
-        if certificate.names().all(is_clean) && is_clean(&certificate.subject) {
-            Ok(certificate)
-        } else {
-            Err(PeerError::ControlCharacters)
-        }
+        Ok(certificate)
     }
 
-    /// Names by which a route can admit it. The common name counts only where there is no alternative name, as
-    /// RFC 9525 has it for servers.
+    /// Names by which a route can admit it: DNS, URI and e-mail alternative names. The common name counts only where
+    /// there is no alternative name of any kind, as RFC 9525 has it for servers.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        let has_alternatives = !(self.dns_sans.is_empty() && self.uri_sans.is_empty() && self.email_sans.is_empty());
+        let alternatives = [&self.dns_sans, &self.uri_sans, &self.email_sans];
+        let has_alternatives = !self.ip_sans.is_empty() || alternatives.iter().any(|names| !names.is_empty());
         let common = self.common_name.iter().filter(move |_| !has_alternatives);
-        self.dns_sans.iter().chain(&self.uri_sans).chain(&self.email_sans).chain(common).map(String::as_str)
+        alternatives.into_iter().flatten().chain(common).map(String::as_str)
     }
 
-    /// Whether `now` lies within its validity.
+    /// Whether `now` lies within its validity. To be asked of resumed sessions: they prove a certificate that was
+    /// verified when the ticket was made and may have expired since.
     pub fn is_valid_at(&self, now: SystemTime) -> bool {
         self.not_before <= now && now <= self.not_after
     }
+
+    /// End of its validity.
+    pub fn not_after(&self) -> SystemTime {
+        self.not_after
+    }
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a string does not fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+/// Alternative names are ASCII (IA5String, RFC 5280 4.2.1.6), and no name in them holds a space.
+fn visible(name: &str) -> Result<&str, PeerError> {
+    let is_visible = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_visible { Ok(name) } else { Err(PeerError::Unprintable) }
 }

@@ -1,0 +1,36 @@
+//! Bytes and certificates from a file, bounded.
+
+use std::{fs::File, io, io::Read, path::Path};
+
+use rustls::pki_types::{CertificateDer, pem::PemObject};
+
+use super::MaterialError;
+
+/// Longest file with a certificate chain or a key, bytes.
+pub(super) const LONGEST: u64 = 1024 * 1024;
+/// Longest file with CAs, bytes; the public ones of an operating system, with comments, come close to one megabyte.
+pub(super) const LONGEST_ROOTS: u64 = 4 * 1024 * 1024;
+
+pub(super) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, MaterialError> {
+    let unreadable = |cause| MaterialError::Unreadable { path: path.into(), cause };
+    let file = File::open(path).map_err(unreadable)?;
+    let mut content = Vec::new();
+    // Not by the length that the file system tells: devices have none, and a file may grow while it is read.
+    file.take(limit + 1).read_to_end(&mut content).map_err(unreadable)?;
+    if content.len() as u64 > limit {
+        return Err(MaterialError::TooLong { path: path.into(), limit });
+    }
+    Ok(content)
+}
+
+/// All certificates of a file, at least one.
+pub(super) fn certificates(path: &Path, limit: u64) -> Result<Vec<CertificateDer<'static>>, MaterialError> {
+    let pem = read(path, limit)?;
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    let found = found.map_err(|error| MaterialError::Malformed { path: path.into(), why: error.to_string() })?;
+    if found.is_empty() { Err(MaterialError::NoCertificate(path.into())) } else { Ok(found) }
+}
+
+pub(super) fn missing(path: &Path) -> MaterialError {
+    MaterialError::Unreadable { path: path.into(), cause: io::ErrorKind::NotFound.into() }
+}
