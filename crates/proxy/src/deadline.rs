@@ -30,6 +30,8 @@ pub(crate) struct Deadlines {
 struct Slot {
     /// `u64::MAX`: not set.
     at_ms: u64,
+    /// Nothing is under way: it may pass early when the process is on its way out.
+    is_idle: bool,
     waker: Option<Waker>,
 }
 
@@ -54,11 +56,19 @@ impl Deadlines {
         }
     }
 
+    /// Lets every idle deadline pass now.
+    pub(crate) fn expire_idle(&self) {
+        for slot in self.slots.borrow_mut().iter_mut().filter(|slot| slot.is_idle) {
+            slot.at_ms = 0;
+        }
+        self.tick();
+    }
+
     /// A new deadline, not set.
     pub(crate) fn deadline(self: &Rc<Self>) -> Deadline {
         let index = self.free.borrow_mut().pop().unwrap_or_else(|| {
             let mut slots = self.slots.borrow_mut();
-            slots.push(Slot { at_ms: NEVER, waker: None });
+            slots.push(Slot { at_ms: NEVER, is_idle: false, waker: None });
             (slots.len() - 1) as u32
         });
         Deadline { owner: Rc::clone(self), index }
@@ -75,17 +85,23 @@ pub(crate) struct Deadline {
 impl Deadline {
     /// Passes after `duration` from now.
     pub(crate) fn set(&self, duration: Duration) {
-        self.set_ms(self.owner.now_ms().saturating_add(clock::millis(duration)));
+        self.set_ms(self.owner.now_ms().saturating_add(clock::millis(duration)), false);
+    }
+
+    /// As [`Self::set`], for a wait that a drain may cut short.
+    pub(crate) fn set_idle(&self, duration: Duration) {
+        self.set_ms(self.owner.now_ms().saturating_add(clock::millis(duration)), true);
     }
 
     /// Never passes until it is set again.
     pub(crate) fn clear(&self) {
-        self.set_ms(NEVER);
+        self.set_ms(NEVER, false);
     }
 
-    fn set_ms(&self, at_ms: u64) {
+    fn set_ms(&self, at_ms: u64, is_idle: bool) {
         if let Some(slot) = self.owner.slots.borrow_mut().get_mut(self.index as usize) {
             slot.at_ms = at_ms;
+            slot.is_idle = is_idle;
         }
     }
 
@@ -121,7 +137,7 @@ impl Deadline {
 impl Drop for Deadline {
     fn drop(&mut self) {
         if let Some(slot) = self.owner.slots.borrow_mut().get_mut(self.index as usize) {
-            *slot = Slot { at_ms: NEVER, waker: None };
+            *slot = Slot { at_ms: NEVER, is_idle: false, waker: None };
         }
         self.owner.free.borrow_mut().push(self.index);
     }

@@ -132,7 +132,7 @@ impl Http1 {
 
     /// An idle connection gives its buffer back and takes one again when bytes are there.
     async fn wait_for_first_byte(&mut self, worker: &Rc<Worker>, timeouts: &PortTimeouts) -> Result<(), NoRequest> {
-        self.deadline.set(timeouts.keep_alive);
+        self.deadline.set_idle(if worker.is_draining() { std::time::Duration::ZERO } else { timeouts.keep_alive });
         worker.buffers.give(std::mem::take(&mut self.input));
         if self.io.is_plain() && self.io.readable(&self.deadline).await.is_err() {
             return Err(NoRequest::Closed);

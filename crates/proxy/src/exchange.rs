@@ -80,7 +80,7 @@ pub(crate) async fn exchange(visit: &mut Visit, client: &mut Downstream, arrival
     tell(visit, client, &story, &path, &finished.ended);
     visit.worker.give_scratch(path);
     if finished.next == Next::Close {
-        linger(client).await;
+        close(client, &finished.ended).await;
     }
     finished.next
 }
@@ -423,6 +423,18 @@ pub(crate) async fn refuse_head(visit: &mut Visit, client: &mut Downstream, reas
     linger(client).await;
 }
 
+/// Ends the connection. Where the client may still be sending, closing at once would destroy the answer.
+async fn close(client: &mut Http1, ended: &Ended) {
+    let has_all = client.head.framing == Framing::None && client.input.is_empty();
+    if !has_all || ended.termination == Termination::BadRequest {
+        linger(client).await;
+    } else if !client.io.is_plain() {
+        client.deadline.set(ANSWER_TIME);
+        // A client that is gone needs no close_notify.
+        let _ = client.io.shutdown(&client.deadline).await;
+    }
+}
+
 /// Says that nothing more will come, then takes what the client still sends, for a short while: closing at once would
 /// reset the connection and could destroy the answer on its way (RFC 9112 9.6).
 async fn linger(client: &mut Http1) {
@@ -468,7 +480,7 @@ fn tell(visit: &mut Visit, client: &Http1, story: &Story<'_>, path: &[u8], ended
         kind: RecordKind::Request,
         method: is_known.then(|| head.method.of(text)),
         host: head.authority.map(|span| span.of(text)),
-        path: is_known.then_some(path),
+        path: is_known.then_some(if path.is_empty() { head.path.of(text) } else { path }),
         status: story.status,
         bytes_received: story.bytes_received,
         bytes_sent: story.bytes_sent,

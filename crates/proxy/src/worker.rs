@@ -151,10 +151,7 @@ impl Worker {
             while let Some(command) = commands.recv().await {
                 match command {
                     Command::Apply { plan, opened, closed, done } => {
-                        *self.plan.borrow_mut() = LocalPlan::new(plan, self.index);
-                        for (address, socket) in opened {
-                            listening.push((address.clone(), self.listen(address, socket)?));
-                        }
+                        // Who waits at a port that goes is still served under the plan that had it.
                         listening.retain(|(address, listening)| {
                             let stays = !closed.contains(address);
                             if !stays {
@@ -162,6 +159,10 @@ impl Worker {
                             }
                             stays
                         });
+                        *self.plan.borrow_mut() = LocalPlan::new(plan, self.index);
+                        for (address, socket) in opened {
+                            listening.push((address.clone(), self.listen(address, socket)?));
+                        }
                         self.pools.sweep(self.deadlines.now_ms());
                         // Nobody may be waiting any more; then nobody needs to know.
                         let _ = done.send(());
@@ -171,6 +172,7 @@ impl Worker {
                         for (_, listening) in listening.drain(..) {
                             listening.close();
                         }
+                        self.deadlines.expire_idle();
                     }
                     Command::Stop => break,
                 }
@@ -191,7 +193,6 @@ impl Worker {
     /// Starts one connection.
     fn welcome(self: &Rc<Self>, address: &ListenAddress, stream: tokio::net::TcpStream, peer: std::net::SocketAddr) {
         let plan = self.plan();
-        // A port that the plan no longer has still owes an answer to those who were in its queue.
         let Some(port) = plan.plan.port_at(address) else { return };
         let _ = stream.set_nodelay(true);
         let gate = self.admission.gate(address);
