@@ -16,6 +16,7 @@ pub mod path;
 mod read;
 pub mod report;
 pub mod rule;
+pub mod schema;
 pub mod scope;
 pub mod secret;
 pub mod sources;

@@ -377,6 +377,15 @@ mod tests {
     }
 
     #[test]
+    fn the_reference_lists_every_rule() {
+        let reference = include_str!("../../../docs/reference/configuration.md");
+        let Some((_, table)) = reference.split_once("<!-- rules -->") else { panic!("no table of rules") };
+        let expected: String =
+            RULES.iter().map(|entry| format!("| `{}` | {} | {} |\n", entry.id, entry.severity, entry.about)).collect();
+        assert_eq!(table.trim_start(), format!("| rule | severity | about |\n| --- | --- | --- |\n{expected}"));
+    }
+
+    #[test]
     fn ids_are_unique_and_in_kebab_case() {
         let mut seen = HashSet::new();
         for entry in RULES {

@@ -18,7 +18,8 @@ use portcullis_config::{
 fn broken_files_give_exactly_the_expected_reports() -> io::Result<()> {
     let update = std::env::var_os("UPDATE_REPORTS").is_some();
     let mut differing = Vec::new();
-    for path in yaml_files("tests/broken")? {
+    let files = [yaml_files("tests/broken")?, yaml_files("tests/every-key")?];
+    for path in files.into_iter().flatten() {
         let report = report(&path);
         let expected = path.with_extension("txt");
         if update {
@@ -47,6 +48,11 @@ fn good_files_give_no_finding() -> io::Result<()> {
         assert_eq!(report(&path), "no findings\n", "{}", path.display());
     }
     Ok(())
+}
+
+#[test]
+fn the_file_with_every_key_has_no_error() {
+    assert!(!load(Path::new("tests/every-key/every-key.yaml")).has_errors());
 }
 
 #[test]

@@ -16,4 +16,6 @@ mod values;
 pub(crate) use file::FileReader;
 pub(crate) use include::Loading;
 pub(crate) use mistake::{did_you_mean, nearest};
-pub(crate) use values::anchored;
+pub(crate) use values::{anchored, written};
+#[cfg(test)]
+pub(crate) use {reader::Reader, substitution::Substitutions};

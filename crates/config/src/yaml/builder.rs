@@ -382,7 +382,8 @@ mod tests {
         let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
         for level in 1..9 {
             let previous = format!("*a{}", level - 1);
-            bomb += &format!("a{level}: &a{level} [{}]\n", [previous.as_str(); 10].join(", "));
+            let ten = [previous.as_str(); 10].join(", ");
+            bomb.extend(["a", &level.to_string(), ": &a", &level.to_string(), " [", &ten, "]\n"]);
         }
         assert_eq!(rules(&bomb), [RuleId::Bounds]);
         assert_eq!(rules("a: &x [*x]\n"), [RuleId::Bounds]);
