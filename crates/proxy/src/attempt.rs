@@ -38,6 +38,8 @@ pub(crate) struct Attempt<'a> {
     pub(crate) request_id: RequestId,
     /// Path in normal form.
     pub(crate) path: &'a [u8],
+    /// When there was a connection to send on.
+    pub(crate) began: Instant,
 }
 
 /// A response was begun.
@@ -51,6 +53,8 @@ pub(crate) struct Served {
     pub(crate) bytes_sent: u64,
     pub(crate) response: Option<Duration>,
     pub(crate) body: Option<Duration>,
+    /// When the last byte of it was sent.
+    pub(crate) finished: Instant,
 }
 
 /// No response was begun.
@@ -154,7 +158,6 @@ impl Attempt<'_> {
 
     /// The usual case: one write, one read, and no second direction to watch.
     async fn run_without_body(&self, client: &mut Client, upstream: &mut Endpoint) -> Result<(Served, Reuse), Failure> {
-        let sent_at = Instant::now();
         let method_is_head = client.head.method.of(client.text()) == b"HEAD";
         let repeatable = is_idempotent(client.head.method.of(client.text()));
         upstream.deadline.set(self.service.timeouts.response);
@@ -174,7 +177,8 @@ impl Attempt<'_> {
         if reader.head.status == 101 {
             return Err(failure(HeadError::Refused(ResponseError::UnexpectedUpgrade), false));
         }
-        let response = sent_at.elapsed();
+        let headed_at = Instant::now();
+        let response = headed_at - self.began;
         let status = reader.head.status;
         let framing = client_framing(reader.head.framing, version);
         let keep_alive = client.head.keep_alive && !self.visit.is_last && framing != ClientFraming::UntilClose;
@@ -195,20 +199,19 @@ impl Attempt<'_> {
         let mut sink =
             writer.into_sink(deadline, idle, self.port.limits.minimum_rate, framing == ClientFraming::Chunked);
         let mut source = reader.into_body(idle);
-        let body_began = Instant::now();
         let relayed = relay(&mut source, &mut sink).await;
         let bytes_sent = sink.sent() + sent;
         let ended = relayed.map_or_else(response_end, |()| Termination::Completed.into());
         let is_whole = ended.termination == Termination::Completed;
         let next = if is_whole && keep_alive { Next::Request } else { Next::Close };
-        let body = Some(body_began.elapsed());
-        let served = Served { status, ended, next, bytes_received: 0, bytes_sent, response: Some(response), body };
+        let finished = Instant::now();
+        let (response, body) = (Some(response), Some(finished - headed_at));
+        let served = Served { status, ended, next, bytes_received: 0, bytes_sent, response, body, finished };
         Ok((served, Reuse::when(is_whole && is_reusable)))
     }
 
     /// With a body, or with the wish for an upgrade.
     async fn run_both_ways(&self, client: &mut Client, upstream: &mut Endpoint) -> Result<BothWays, Failure> {
-        let sent_at = Instant::now();
         let method_is_head = client.head.method.of(client.text()) == b"HEAD";
         let repeatable = is_idempotent(client.head.method.of(client.text())) && client.head.framing == Framing::None;
         let (version, framing, keep_alive) = (client.head.version, client.head.framing, client.head.keep_alive);
@@ -264,7 +267,8 @@ impl Attempt<'_> {
             }
             None => return Err(Failure { sent, ..upload_failure(upload_error) }),
         }
-        let response = sent_at.elapsed();
+        let headed_at = Instant::now();
+        let response = headed_at - self.began;
         let status = reader.head.status;
         if status == 101 {
             if !wants_upgrade {
@@ -295,7 +299,6 @@ impl Attempt<'_> {
         let is_chunked = client_framing == ClientFraming::Chunked;
         let mut sink = client_writer.into_sink(deadline, idle, self.port.limits.minimum_rate, is_chunked);
         let mut response_body = reader.into_body(idle);
-        let body_began = Instant::now();
         let relayed = {
             let mut relaying = pin!(relay(&mut response_body, &mut sink));
             std::future::poll_fn(|context| {
@@ -306,6 +309,7 @@ impl Attempt<'_> {
         };
         let ended = relayed.map_or_else(response_end, |()| Termination::Completed.into());
         let is_whole = ended.termination == Termination::Completed && upload.is_complete.get();
+        let finished = Instant::now();
         let served = Served {
             status,
             next: if is_whole && keep_alive { Next::Request } else { Next::Close },
@@ -313,7 +317,8 @@ impl Attempt<'_> {
             bytes_received: upload.passed.get(),
             bytes_sent: sink.sent() + sent,
             response: Some(response),
-            body: Some(body_began.elapsed()),
+            body: Some(finished - headed_at),
+            finished,
         };
         Ok(BothWays::Answered(served, Reuse::when(is_whole && is_reusable)))
     }
@@ -386,6 +391,7 @@ impl Attempt<'_> {
         let used = client.input.filled().len();
         client.input.consume(used);
         client.out.clear();
+        let finished = Instant::now();
         Served {
             status: 101,
             ended,
@@ -393,7 +399,8 @@ impl Attempt<'_> {
             bytes_received: from_client + ahead.len() as u64,
             bytes_sent: sent + head_sent + from_endpoint,
             response: Some(response),
-            body: Some(began.elapsed()),
+            body: Some(finished - began),
+            finished,
         }
     }
 }

@@ -95,6 +95,7 @@ impl Http1 {
         let began = Instant::now();
         self.deadline.set(timeouts.head);
         let mut scanner = HeadScanner::default();
+        let mut complete = began;
         loop {
             match scanner.scan(self.input.filled()) {
                 Scan::Complete { start, end } => {
@@ -102,7 +103,7 @@ impl Http1 {
                     let parsed = self.head.parse(self.input.filled(), start, end, &limits);
                     self.input.pin(end);
                     self.deadline.clear();
-                    return parsed.map(|()| Arrival { began, complete: Instant::now() }).map_err(NoRequest::Refused);
+                    return parsed.map(|()| Arrival { began, complete }).map_err(NoRequest::Refused);
                 }
                 Scan::BareLineFeed => return Err(NoRequest::Refused(RequestError::BareLineFeed)),
                 Scan::LeadingLines => return Err(NoRequest::Refused(RequestError::LeadingLines)),
@@ -123,7 +124,7 @@ impl Http1 {
             self.input.grow(so_far.len() + 1024);
             match self.io.read(&mut self.input, &self.deadline).await {
                 Ok(0) => return Err(NoRequest::Truncated),
-                Ok(_) => {}
+                Ok(_) => complete = Instant::now(),
                 Err(error) if error.kind() == io::ErrorKind::TimedOut => return Err(NoRequest::Timeout),
                 Err(_) => return Err(NoRequest::Failed),
             }

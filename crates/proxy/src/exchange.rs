@@ -29,6 +29,10 @@ pub(crate) enum Next {
 struct Story<'a> {
     request_id: RequestId,
     began: Instant,
+    /// The head was complete.
+    head_complete: Instant,
+    /// The last byte of the answer was sent, where that moment was taken.
+    finished: Option<Instant>,
     phases: Phases,
     route: Option<&'a RoutePlan>,
     service: Option<&'a ServicePlan>,
@@ -63,6 +67,8 @@ pub(crate) async fn exchange(visit: &mut Visit, client: &mut Downstream, arrival
     let mut story = Story {
         request_id: visit.worker.next_id(),
         began: arrival.began,
+        head_complete: arrival.complete,
+        finished: None,
         phases: Phases { head: Some(arrival.complete - arrival.began), ..Phases::default() },
         route: None,
         service: None,
@@ -234,8 +240,9 @@ async fn forward<'a>(
     let worker = &visit.worker;
     let behalf = OnBehalfOf { source: visit.source, destination: visit.destination() };
     let mut attempts = Attempts::new(worker, plan, service, behalf);
+    // The clock is read as seldom as the record allows: where nothing was waited for, one moment serves two phases.
+    let mut attempt_began = story.head_complete;
     let finished = loop {
-        let connect_began = Instant::now();
         let lease = attempts.lease().await;
         story.member = attempts.last;
         story.retries = attempts.retries;
@@ -244,11 +251,14 @@ async fn forward<'a>(
             Err(ended) => break Err(endpoint_refusal(ended)),
         };
         if !lease.is_reused {
-            story.phases.connect = Some(connect_began.elapsed());
+            let connected = Instant::now();
+            story.phases.connect = Some(connected - attempt_began);
+            attempt_began = connected;
         }
         let (member, is_reused) = (lease.member, lease.is_reused);
         let endpoint = attempts.endpoint(member);
-        let attempt = Attempt { visit, port, route, service, endpoint, request_id: story.request_id, path };
+        let attempt =
+            Attempt { visit, port, route, service, endpoint, request_id: story.request_id, path, began: attempt_began };
         let result = attempt.run(client, lease).await;
         endpoint.state.ended(worker.index);
         match result {
@@ -272,6 +282,7 @@ async fn forward<'a>(
                     };
                 }
                 story.retries = attempts.retries;
+                attempt_began = Instant::now();
             }
         }
     };
@@ -286,6 +297,7 @@ fn account(served: Served, story: &mut Story<'_>) -> Finished {
     story.bytes_sent += served.bytes_sent;
     story.phases.response = served.response;
     story.phases.body = served.body;
+    story.finished = Some(served.finished);
     Finished { ended: served.ended, next: served.next }
 }
 
@@ -403,9 +415,12 @@ pub(crate) async fn refuse_head(visit: &mut Visit, client: &mut Downstream, reas
     };
     // What the head says has not been believed, so nothing of it is used.
     client.head = RequestHead { version: Version::Http11, ..RequestHead::default() };
+    let now = Instant::now();
     let mut story = Story {
         request_id: visit.worker.next_id(),
-        began: Instant::now(),
+        began: now,
+        head_complete: now,
+        finished: None,
         phases: Phases::default(),
         route: None,
         service: None,
@@ -457,7 +472,7 @@ async fn linger(client: &mut Http1) {
 
 /// Counts and logs.
 fn tell(visit: &mut Visit, client: &Http1, story: &Story<'_>, path: &[u8], ended: &Ended) {
-    let total = story.began.elapsed();
+    let total = story.finished.unwrap_or_else(Instant::now) - story.began;
     let worker = visit.worker.index;
     let endpoint = story.service.zip(story.member).and_then(|(service, member)| service.endpoints.get(member));
     let status = story.status;
