@@ -1,0 +1,129 @@
+//! The other end of the admin API: finds the admin port of a running proxy and asks it.
+
+mod exchange;
+mod place;
+
+use std::{fs, path::PathBuf, time::Duration};
+
+use anyhow::{Context, bail};
+use clap::Args;
+use hyper::{Method, StatusCode};
+use portcullis_config::secret::Secret;
+use portcullis_control::answers::Problem;
+use serde::de::DeserializeOwned;
+
+use exchange::Answer;
+pub(crate) use exchange::Unreachable;
+use place::Place;
+
+/// Variable that holds the token, where neither an option nor the file gives one.
+const TOKEN_VARIABLE: &str = "PORTCULLIS_ADMIN_TOKEN";
+
+/// Where the admin port is and how to get in.
+#[derive(Debug, Args)]
+pub(crate) struct AdminArguments {
+    /// The configuration that the proxy runs, which names its admin port [default: portcullis.yaml]
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The admin port itself: unix:/run/portcullis.sock, 127.0.0.1:9900, https://admin.example.com:9900
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "config")]
+    admin: Option<String>,
+    /// File with the bearer token [default: `admin.token` of the file, or $PORTCULLIS_ADMIN_TOKEN]
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// CA that the admin port's certificate is verified with [default: the system's, or the file's certificate]
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// Client certificate
+    #[arg(long, value_name = "FILE", requires = "key")]
+    cert: Option<PathBuf>,
+    /// Key of the client certificate
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
+}
+
+/// A running proxy.
+#[derive(Debug)]
+pub(crate) struct Proxy {
+    place: Place,
+    token: Option<Secret>,
+    runtime: tokio::runtime::Runtime,
+}
+
+/// What a command came to.
+#[derive(Debug)]
+pub(crate) enum Outcome<T> {
+    /// It was done.
+    Done(T),
+    /// The proxy refused, and says why.
+    Refused(Problem),
+}
+
+impl AdminArguments {
+    /// Finds the admin port; nothing is sent yet.
+    pub(crate) fn proxy(self) -> anyhow::Result<Proxy> {
+        let material = place::Material { ca: self.ca, certificate: self.cert.zip(self.key) };
+        let (place, declared_token) = match self.admin {
+            Some(address) => (Place::parse(&address, material)?, None),
+            None => Place::declared(self.config, material)?,
+        };
+        let token = match self.token_file {
+            Some(path) => Some(read_token(&path)?),
+            None => declared_token.or_else(|| std::env::var(TOKEN_VARIABLE).ok().map(Secret::new)),
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        Ok(Proxy { place, token, runtime })
+    }
+}
+
+fn read_token(path: &PathBuf) -> anyhow::Result<Secret> {
+    let text = fs::read_to_string(path).with_context(|| format!("can not read the token from {}", path.display()))?;
+    let token = text.trim();
+    if token.is_empty() {
+        bail!("{} holds no token", path.display());
+    }
+    Ok(Secret::new(token.to_owned()))
+}
+
+impl Proxy {
+    /// Asks for something.
+    pub(crate) fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
+        match self.exchange(&Method::GET, path)? {
+            Outcome::Done(answer) => Ok(answer),
+            Outcome::Refused(problem) => Err(refusal(&self.place, &problem)),
+        }
+    }
+
+    /// Gives a command.
+    pub(crate) fn post<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<Outcome<T>> {
+        let outcome = self.exchange(&Method::POST, path)?;
+        match outcome {
+            // Who does not get in has not been heard; what was heard may be refused for its own sake.
+            Outcome::Refused(problem) if problem.status == 401 || problem.status == 403 => {
+                Err(refusal(&self.place, &problem))
+            }
+            outcome => Ok(outcome),
+        }
+    }
+
+    fn exchange<T: DeserializeOwned>(&self, method: &Method, path: &str) -> anyhow::Result<Outcome<T>> {
+        // A reload resolves names, and answers when it is done.
+        let exchange = exchange::exchange(&self.place, self.token.as_ref(), method, path);
+        let bounded = async { tokio::time::timeout(Duration::from_mins(2), exchange).await };
+        let Answer { status, body } = self
+            .runtime
+            .block_on(bounded)
+            .with_context(|| format!("{} has not answered within two minutes", self.place))??;
+        let is_right = status == StatusCode::OK || status == StatusCode::ACCEPTED;
+        let foreign = || format!("{} answers {status}, but not as an admin port of Portcullis does", self.place);
+        if is_right {
+            return Ok(Outcome::Done(serde_json::from_slice(&body).with_context(foreign)?));
+        }
+        Ok(Outcome::Refused(serde_json::from_slice(&body).with_context(foreign)?))
+    }
+}
+
+fn refusal(place: &Place, problem: &Problem) -> anyhow::Error {
+    let advice = if problem.status == 401 { "; see --token-file, --cert and --key" } else { "" };
+    anyhow::anyhow!("{place} refuses: {}: {}{advice}", problem.title, problem.detail)
+}

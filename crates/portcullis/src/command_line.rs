@@ -1,0 +1,89 @@
+//! The arguments of the program, as `clap` reads them. Each verb brings its own.
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::{
+    verbs::{check, drain, reload, run, schema, status},
+    verdict::Verdict,
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  portcullis check portcullis.yaml     what is wrong with the file, before any socket is opened
+  portcullis run portcullis.yaml       the proxy, in the foreground
+  portcullis status                    ports, services and endpoints of the running proxy
+  portcullis reload                    take on the edited file, or say why not
+
+Exit codes: 0 fine, 1 findings, 2 could not do it.";
+
+/// Access proxy and load balancer in which ports are policy.
+#[derive(Debug, Parser)]
+#[command(name = "portcullis", version, about, after_help = EXAMPLES, disable_help_subcommand = true)]
+#[command(max_term_width = 100)]
+pub(crate) struct CommandLine {
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+/// What the program can do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    Run(run::Run),
+    Check(check::Check),
+    Schema(schema::Schema),
+    Status(status::Status),
+    Reload(reload::Reload),
+    Drain(drain::Drain),
+}
+
+impl Verb {
+    /// Does it.
+    pub(crate) fn run(self) -> anyhow::Result<Verdict> {
+        match self {
+            Self::Run(verb) => verb.run(),
+            Self::Check(verb) => verb.run(),
+            Self::Schema(verb) => verb.run(),
+            Self::Status(verb) => verb.run(),
+            Self::Reload(verb) => verb.run(),
+            Self::Drain(verb) => verb.run(),
+        }
+    }
+}
+
+/// For whom the output is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Command, CommandFactory};
+
+    use super::*;
+
+    #[test]
+    fn the_definition_holds_together() {
+        CommandLine::command().debug_assert();
+    }
+
+    #[test]
+    fn the_reference_names_every_verb_and_every_option() {
+        let page = include_str!("../../../docs/reference/command-line.md");
+        let command = CommandLine::command();
+        for verb in command.get_subcommands().map(Command::get_name) {
+            assert!(page.contains(&format!("## `portcullis {verb}`")), "{verb} is missing");
+        }
+        for verb in command.get_subcommands() {
+            let section = page.split(&format!("## `portcullis {}`", verb.get_name())).nth(1).unwrap();
+            let section = section.split("\n## ").next().unwrap();
+            for option in verb.get_arguments().filter_map(|argument| argument.get_long()) {
+                assert!(section.contains(&format!("`--{option}")), "--{option} of {} is missing", verb.get_name());
+            }
+        }
+    }
+}

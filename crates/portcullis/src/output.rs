@@ -1,0 +1,67 @@
+//! Writing for people and programs: a broken pipe is no error, and colour is for terminals.
+
+use std::io::{self, IsTerminal, Write};
+
+use comfy_table::{ContentArrangement, Table, presets};
+use portcullis_config::report::Style;
+
+/// Writes to standard output. Unlike `println!`, an error comes back.
+pub(crate) fn print(text: &str) -> anyhow::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()?;
+    Ok(())
+}
+
+/// Writes a value to standard output as JSON.
+pub(crate) fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    print(&format!("{}\n", serde_json::to_string_pretty(value)?))
+}
+
+/// Tells an error with its causes. If even standard error is gone, the exit code has to say it.
+pub(crate) fn complain(error: &anyhow::Error) {
+    let _ = writeln!(io::stderr(), "portcullis: {error:#}");
+}
+
+/// Whether the reader of our output has gone.
+pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// How reports to this stream are drawn.
+pub(crate) fn style(stream: &impl IsTerminal) -> Style {
+    if is_colourful(stream) { Style::Coloured } else { Style::Plain }
+}
+
+/// An empty table with aligned columns and no lines. In a pipe it is as wide as it needs to be.
+pub(crate) fn table<const N: usize>(header: [&str; N]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled).force_no_tty();
+    table.set_header(header);
+    table
+}
+
+/// Whether colour helps: on terminals, unless `NO_COLOR` is set (<https://no-color.org>) or the terminal has none.
+pub(crate) fn is_colourful(stream: &impl IsTerminal) -> bool {
+    let refuses = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+        || std::env::var_os("TERM").is_some_and(|terminal| terminal == "dumb");
+    stream.is_terminal() && !refuses
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context;
+
+    use super::*;
+
+    #[test]
+    fn a_broken_pipe_is_found_below_its_context() {
+        let broken = Err::<(), _>(io::Error::from(io::ErrorKind::BrokenPipe)).context("writing").unwrap_err();
+        assert!(is_broken_pipe(&broken));
+        let other = Err::<(), _>(io::Error::from(io::ErrorKind::NotFound)).context("writing").unwrap_err();
+        assert!(!is_broken_pipe(&other));
+    }
+}

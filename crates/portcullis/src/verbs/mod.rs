@@ -1,0 +1,8 @@
+//! One file for each verb: its arguments and what it does.
+
+pub(crate) mod check;
+pub(crate) mod drain;
+pub(crate) mod reload;
+pub(crate) mod run;
+pub(crate) mod schema;
+pub(crate) mod status;

@@ -1,0 +1,180 @@
+//! `portcullis status`: ports, services and endpoints of the running proxy.
+
+use std::{fmt::Write, io, time::Duration};
+
+use clap::Args;
+use comfy_table::{Cell, Color};
+use portcullis_control::answers::{Endpoint, EndpointWord, Outcome, PhaseWord, Port, ReloadReport, Service, Status as Process};
+use serde::Serialize;
+
+use crate::{
+    admin::AdminArguments,
+    command_line::Format,
+    output::{self, table},
+    verdict::Verdict,
+};
+
+/// Show ports, services and endpoints of the running proxy
+///
+/// Exits with 1 if it is draining, an endpoint is down, or the last reload was rejected.
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    #[command(flatten)]
+    admin: AdminArguments,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// Everything at a glance; its fields are those of the admin API.
+#[derive(Debug, Serialize)]
+struct Overview {
+    status: Process,
+    ports: Vec<Port>,
+    services: Vec<Service>,
+}
+
+impl Status {
+    pub(crate) fn run(self) -> anyhow::Result<Verdict> {
+        let proxy = self.admin.proxy()?;
+        let overview = Overview {
+            status: proxy.get("/v1/status")?,
+            ports: proxy.get("/v1/ports")?,
+            services: proxy.get("/v1/services")?,
+        };
+        match self.format {
+            Format::Json => output::print_json(&overview)?,
+            Format::Text => output::print(&overview.draw(Palette::for_stdout()))?,
+        }
+        Ok(if overview.is_fine() { Verdict::Fine } else { Verdict::Findings })
+    }
+}
+
+/// Whether states are coloured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Palette {
+    Plain,
+    Coloured,
+}
+
+impl Palette {
+    fn for_stdout() -> Self {
+        if output::is_colourful(&io::stdout()) { Self::Coloured } else { Self::Plain }
+    }
+}
+
+impl Overview {
+    fn is_fine(&self) -> bool {
+        let is_rejected = |report: &ReloadReport| report.outcome == Outcome::Rejected;
+        self.status.phase == PhaseWord::Serving
+            && !self.status.last_reload.as_ref().is_some_and(is_rejected)
+            && self.endpoints().all(|(_, endpoint)| endpoint.state != EndpointWord::Down)
+    }
+
+    fn endpoints(&self) -> impl Iterator<Item = (&Service, &Endpoint)> {
+        self.services.iter().flat_map(|service| service.endpoints.iter().map(move |endpoint| (service, endpoint)))
+    }
+
+    fn draw(&self, palette: Palette) -> String {
+        let mut page = self.summary();
+        let mut section = |drawn: String| {
+            page.push('\n');
+            page.push_str(&drawn);
+            page.push('\n');
+        };
+        section(draw_ports(&self.ports));
+        if !self.services.is_empty() {
+            section(self.draw_endpoints(palette));
+        }
+        page
+    }
+
+    fn summary(&self) -> String {
+        let status = &self.status;
+        let phase = match status.phase {
+            PhaseWord::Serving => "serving".to_owned(),
+            PhaseWord::Draining => {
+                let left = Duration::from_millis(status.drain_left_ms.unwrap_or_default());
+                format!("draining, {:.0} s left", left.as_secs_f64())
+            }
+        };
+        let mut lines = format!(
+            "portcullis {} (pid {}) is {phase}: up {}, {} workers, {} open connections, plan {} of {}\n",
+            status.version,
+            status.pid,
+            span(status.uptime_seconds),
+            status.workers,
+            status.open_connections,
+            status.generation,
+            status.file,
+        );
+        if let Some(report) = status.last_reload.as_ref().filter(|report| report.outcome == Outcome::Rejected) {
+            let _ = write!(lines, "\nthe last reload ({}) was rejected: {}", report.cause, report.report);
+        }
+        let log = &status.access_log;
+        let lost = log.dropped_sink_full + log.dropped_write_error;
+        if lost > 0 || (log.state != "working" && log.state != "off") {
+            let _ = writeln!(lines, "the access log is {}; {lost} records lost", log.state);
+        }
+        for warning in &status.warnings {
+            let _ = writeln!(lines, "warning: {}:{}: {}", warning.file, warning.line, warning.message);
+        }
+        lines
+    }
+
+    fn draw_endpoints(&self, palette: Palette) -> String {
+        let mut drawn = table(["SERVICE", "ENDPOINT", "STATE", "IN FLIGHT", "WEIGHT", "WHY"]);
+        if palette == Palette::Coloured {
+            drawn.enforce_styling();
+        }
+        for (service, endpoint) in self.endpoints() {
+            let colour = match endpoint.state {
+                EndpointWord::Up => Color::Green,
+                EndpointWord::Unchecked => Color::Reset,
+                EndpointWord::Down => Color::Red,
+                EndpointWord::Ejected => Color::Yellow,
+            };
+            drawn.add_row([
+                Cell::new(&service.name),
+                Cell::new(&endpoint.address),
+                Cell::new(endpoint.state.as_str()).fg(colour),
+                Cell::new(endpoint.in_flight),
+                Cell::new(endpoint.weight),
+                Cell::new(endpoint.reason.as_deref().unwrap_or_default()),
+            ]);
+        }
+        drawn.trim_fmt()
+    }
+}
+
+fn draw_ports(ports: &[Port]) -> String {
+    let mut drawn = table(["PORT", "ADDRESS", "ROLE", "SCOPE", "PROTOCOL", "OPEN", "REQUESTS", "LEADS TO"]);
+    for port in ports {
+        let leads_to = match port.redirect_https {
+            Some(number) => format!("redirect to https port {number}"),
+            None => port.services.join(", "),
+        };
+        drawn.add_row([
+            &port.name,
+            &port.listen,
+            &port.role,
+            &port.scope,
+            &port.protocol,
+            &port.active_connections.to_string(),
+            &port.requests.to_string(),
+            &leads_to,
+        ]);
+    }
+    drawn.trim_fmt()
+}
+
+/// `4d 3h`, `3h 20m`, `20m 5s`, `5s`.
+fn span(seconds: u64) -> String {
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds}s"),
+        (0, 0, minutes) => format!("{minutes}m {}s", seconds % 60),
+        (0, hours, minutes) => format!("{hours}h {minutes}m"),
+        (days, hours, _) => format!("{days}d {hours}h"),
+    }
+}
