@@ -107,6 +107,8 @@ struct Upload {
     /// Every byte of it was sent.
     is_complete: Cell<bool>,
     passed: Cell<u64>,
+    /// The client waits for 100 before it sends.
+    is_awaited: Cell<bool>,
     /// The body may flow: 100 was seen, or nobody waits for it.
     may_flow: Cell<bool>,
     /// We or the endpoint have said 100 to the client.
@@ -218,6 +220,7 @@ impl Attempt<'_> {
         let wants_upgrade = client.head.upgrade.is_some();
         let idle = self.service.timeouts.idle;
         let upload = Upload::default();
+        upload.is_awaited.set(client.head.expects_continue);
         upload.may_flow.set(!client.head.expects_continue);
 
         let (body_reader, client_writer) = client.split();
@@ -343,7 +346,8 @@ impl Attempt<'_> {
             }
             let is_continue = status == 100;
             let was_invited = is_continue && upload.was_invited.replace(true);
-            if accepts_interim && !was_invited && (!is_continue || !upload.may_flow.get()) {
+            let is_wanted = !is_continue || (upload.is_awaited.get() && !was_invited && upload.passed.get() == 0);
+            if accepts_interim && is_wanted {
                 let mut out = Vec::with_capacity(256);
                 transform::write_interim(reader.head, reader.text(), &mut out);
                 client.write_all(&out, reader.deadline).await.map_err(HeadError::Io)?;
@@ -431,9 +435,14 @@ async fn await_invitation(
     deadline: &crate::deadline::Deadline,
 ) -> Result<(), RelayError> {
     deadline.set(CONTINUE_TIME);
-    // Polled after the response in the same task, so that no waker is needed for `may_flow`.
+    // Polled after the response in the same task, so that no waker is needed for `may_flow`. A client need not wait
+    // (RFC 9110 10.1.1): bytes that come unasked are as good as an invitation.
     let invited = std::future::poll_fn(|context: &mut Context<'_>| {
-        if upload.may_flow.get() { Poll::Ready(true) } else { deadline.poll_passed(context).map(|_| false) }
+        if upload.may_flow.get() || (client.is_plain() && client.poll_readable(context).is_ready()) {
+            Poll::Ready(true)
+        } else {
+            deadline.poll_passed(context).map(|_| false)
+        }
     });
     if !invited.await && !upload.was_invited.replace(true) {
         deadline.set(CONTINUE_TIME);

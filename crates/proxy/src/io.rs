@@ -111,7 +111,7 @@ impl Io {
     }
 
     /// Ready when the socket has something to read. Plain connections only: TLS may hold bytes of its own.
-    fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(crate) fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &*self.stream.borrow() {
             Stream::Tcp(stream) => stream.poll_read_ready(context),
             Stream::Unix(stream) => stream.poll_read_ready(context),
