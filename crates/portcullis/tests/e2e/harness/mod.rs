@@ -1,0 +1,37 @@
+//! What the scenarios are told in: the proxy under test, its peers, its clients, its log.
+//!
+//! Everything that is started here ends when its value is dropped, also when a test fails.
+
+mod access_log;
+mod address;
+mod admin;
+mod backend;
+mod http;
+mod nginx;
+mod pki;
+mod postgres;
+mod process;
+mod proxy;
+mod raw;
+mod redis;
+mod tls;
+mod wait;
+mod web;
+mod websocket;
+
+pub(crate) use access_log::{AccessLog, Record};
+pub(crate) use address::free_address;
+pub(crate) use admin::Admin;
+pub(crate) use backend::{Backend, Peer};
+pub(crate) use http::{Request, Response};
+pub(crate) use nginx::Nginx;
+pub(crate) use pki::{Authority, Leaf};
+pub(crate) use postgres::{Postgres, shim_of_client, shim_of_server};
+pub(crate) use process::{Process, output_of};
+pub(crate) use proxy::{Proxy, Scenario};
+pub(crate) use raw::Raw;
+pub(crate) use redis::{Redis, redis_cli};
+pub(crate) use tls::TlsClient;
+pub(crate) use wait::{PATIENCE, wait_until};
+pub(crate) use web::Web;
+pub(crate) use websocket::{WebSocketServer, talk_websocket};
