@@ -4,6 +4,7 @@ use std::{
     hash::{BuildHasher, RandomState},
     net::SocketAddr,
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 use portcullis_balance::{Address, Checked};
@@ -49,14 +50,19 @@ async fn once(target: &Target, running: &watch::Receiver<Arc<Running>>, bounds: 
 #[derive(Debug, Default)]
 struct Memory {
     streak: Streak,
-    /// The last failure in words, before it was explained.
-    failure: Option<String>,
+    /// The last failure in words, and when it was explained.
+    failure: Option<(String, Instant)>,
     /// The process that was seen behind the endpoint while it was up.
     process: Option<ProcessIdentity>,
     has_looked: bool,
 }
 
 impl Memory {
+    /// Whether the reason is to be looked for again, of an endpoint that is down already. Looking is slow.
+    fn is_due(&self, words: &str) -> bool {
+        self.failure.as_ref().is_none_or(|(last, at)| last != words || at.elapsed() >= EXPLAIN_AGAIN)
+    }
+
     async fn take(
         &mut self,
         target: &Target,
@@ -82,19 +88,21 @@ impl Memory {
             }
             Err(failure) => {
                 let words = failure.to_string();
-                let is_news = self.failure.as_ref() != Some(&words);
                 tracing::debug!(service = &*target.service, endpoint = &*target.label, "check failed: {words}");
-                let is_down = concluded.or(Some(before)) == Some(Checked::Down);
-                if is_down && (concluded.is_some() || is_news) {
+                let is_down = concluded.unwrap_or(before) == Checked::Down;
+                if is_down && (concluded.is_some() || self.is_due(&words)) {
                     let siblings = siblings(target, &running.borrow().plan);
                     let reason = explain(&failure, self.process.clone(), siblings, bounds).await;
                     conclude_down(target, reason);
+                    self.failure = Some((words, Instant::now()));
                 }
-                self.failure = Some(words);
             }
         }
     }
 }
+
+/// A reason is looked for again after so long: a service that was started on the wrong port shows up by then.
+const EXPLAIN_AGAIN: Duration = Duration::from_secs(5);
 
 fn conclude_up(target: &Target, before: Checked) {
     target.state.conclude(Checked::Up, None);
@@ -108,6 +116,9 @@ fn conclude_up(target: &Target, before: Checked) {
 }
 
 fn conclude_down(target: &Target, reason: String) {
+    if target.state.checked() == Checked::Down && target.state.reason().is_some_and(|before| *before == reason) {
+        return;
+    }
     tracing::warn!(service = &*target.service, endpoint = &*target.label, reason, "endpoint is down");
     target.state.conclude(Checked::Down, Some(reason));
     target.metrics.set_health(Health::Down);
@@ -164,8 +175,6 @@ fn random() -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]

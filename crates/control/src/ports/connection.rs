@@ -14,7 +14,7 @@ use std::{
 
 use axum::{
     Router,
-    body::Body,
+    body::{Body, HttpBody},
     http::{HeaderValue, Request, header},
     response::{IntoResponse, Response},
 };
@@ -281,11 +281,14 @@ fn describe(stream: &TlsStream<TcpStream>) -> Result<CallerTls, Unserved> {
 
 /// The whole body, bounded in length and time.
 async fn collect(body: Incoming, within: Duration) -> Result<Bytes, Refusal> {
+    let too_large = || Err(Refusal::new(ProblemKind::BodyTooLarge, "a body of at most 64 KiB is read"));
+    // What announces its length need not be waited for.
+    if body.size_hint().lower() > LONGEST_BODY as u64 {
+        return too_large();
+    }
     match timeout(within, Limited::new(body, LONGEST_BODY).collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            Err(Refusal::new(ProblemKind::BodyTooLarge, "a body of at most 64 KiB is read"))
-        }
+        Ok(Err(error)) if error.is::<LengthLimitError>() => too_large(),
         Ok(Err(error)) => Err(Refusal::new(ProblemKind::BodyIncomplete, error.to_string())),
         Err(_) => Err(Refusal::new(ProblemKind::BodyIncomplete, "the body did not come in time")),
     }
