@@ -53,11 +53,15 @@ impl Finding {
         self
     }
 
-    /// Takes out what came from `${env:}` and `${file:}`.
-    pub(crate) fn redact(&mut self, sources: &Sources) {
+    /// Makes the texts fit to be shown anywhere: without what came from `${env:}` and `${file:}`, and with control
+    /// characters escaped, so that a file cannot forge lines or drive a terminal.
+    pub(crate) fn tidy(&mut self, sources: &Sources) {
         let texts = [&mut self.message, &mut self.label].into_iter().chain(&mut self.help);
         for text in texts.chain(self.related.iter_mut().map(|(_, label)| label)) {
             *text = sources.redact(text);
+            if text.contains(char::is_control) {
+                *text = text.chars().flat_map(escape_control).collect();
+            }
         }
     }
 
@@ -65,6 +69,12 @@ impl Finding {
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
     }
+}
+
+fn escape_control(character: char) -> impl Iterator<Item = char> {
+    let escaped = character.is_control().then(|| character.escape_default());
+    let plain = escaped.is_none().then_some(character);
+    escaped.into_iter().flatten().chain(plain)
 }
 
 /// Findings as they come in; [`Findings::into_sorted`] brings them into reading order.

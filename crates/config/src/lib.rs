@@ -75,7 +75,7 @@ fn check(loading: Loading) -> Loaded {
     }
     let mut findings = findings.into_sorted();
     for finding in &mut findings {
-        finding.redact(&sources);
+        finding.tidy(&sources);
     }
     Loaded { declared, sources, findings }
 }

@@ -109,7 +109,7 @@ fn plaintext(text: &str) -> Result<PlaintextAccepted, Mistake> {
 /// A reason that says something.
 fn reason(text: &str) -> Result<String, Mistake> {
     let reason = text.trim();
-    if reason.len() < 4 || matches!(text, "true" | "false") {
+    if reason.len() < 4 || reason.contains(char::is_control) || matches!(text, "true" | "false") {
         return Err(Mistake::new("is not a reason", "a sentence that says why this address is meant"));
     }
     Ok(reason.to_owned())
