@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::declared::{Balance, LogFormat, LogLevel, LogTarget, Percent, StatusSpan, TlsVersion};
+use crate::declared::{Balance, LogFormat, LogLevel, LogTarget, Percent, ServiceProtocol, StatusSpan, TlsVersion};
 
 /// `ports.*.timeouts.handshake`: PROXY header, TLS handshake, ClientHello.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -26,6 +26,8 @@ pub const HALF_CLOSE_TIMEOUT: Duration = Duration::from_secs(30);
 /// `services.*.timeouts.keep-alive`: idle upstream connections. Below the usual 60 s of servers, so that we close first.
 pub const SERVICE_KEEP_ALIVE: Duration = Duration::from_secs(55);
 
+/// `services.*.protocol`
+pub const SERVICE_PROTOCOL: ServiceProtocol = ServiceProtocol::Http;
 /// `services.*.balance`
 pub const BALANCE: Balance = Balance::RoundRobin;
 /// `services.*.endpoints[].weight`

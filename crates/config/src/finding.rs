@@ -54,8 +54,9 @@ impl Finding {
     }
 
     /// Makes the texts fit to be shown anywhere: without what came from `${env:}` and `${file:}`, and with control
-    /// characters escaped, so that a file cannot forge lines or drive a terminal.
-    pub(crate) fn tidy(&mut self, sources: &Sources) {
+    /// characters escaped, so that a file cannot forge lines or drive a terminal. [`crate::load`] has done it for the
+    /// findings that it returns; those that are made later need it before they are shown.
+    pub fn tidy(&mut self, sources: &Sources) {
         let texts = [&mut self.message, &mut self.label].into_iter().chain(&mut self.help);
         for text in texts.chain(self.related.iter_mut().map(|(_, label)| label)) {
             *text = sources.redact(text);

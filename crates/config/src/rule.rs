@@ -380,9 +380,8 @@ mod tests {
     fn the_reference_lists_every_rule() {
         let reference = include_str!("../../../docs/reference/configuration.md");
         let Some((_, table)) = reference.split_once("<!-- rules -->") else { panic!("no table of rules") };
-        let expected: String =
-            RULES.iter().map(|entry| format!("| `{}` | {} | {} |\n", entry.id, entry.severity, entry.about)).collect();
-        assert_eq!(table.trim_start(), format!("| rule | severity | about |\n| --- | --- | --- |\n{expected}"));
+        let rows = RULES.iter().map(|entry| format!("| `{}` | {} | {} |", entry.id, entry.severity, entry.about));
+        assert_eq!(table.trim().lines().skip(2).collect::<Vec<_>>(), rows.collect::<Vec<_>>());
     }
 
     #[test]

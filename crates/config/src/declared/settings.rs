@@ -58,7 +58,7 @@ pub enum LogTarget {
     Stdout,
     /// Nowhere.
     Off,
-    /// Appended to a file, which is opened anew on SIGHUP.
+    /// Appended to a file, which is opened anew on SIGUSR1 and SIGHUP.
     File(PathBuf),
 }
 

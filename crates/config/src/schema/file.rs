@@ -111,7 +111,7 @@ struct Log {
 #[derive(JsonSchema)]
 #[schemars(rename_all = "kebab-case", deny_unknown_fields)]
 struct AccessLog {
-    /// `stdout`, `off`, or the path of a file (with a slash), which is opened anew on SIGHUP.
+    /// `stdout`, `off`, or the path of a file (with a slash), which is opened anew on SIGUSR1 and SIGHUP.
     #[schemars(extend("default" = "stdout"))]
     to: Option<Scalar<Text>>,
     /// One JSON object for each line, or text for people.

@@ -25,6 +25,7 @@ pub(super) struct Service {
     /// Name of the range within which they lie.
     range: Option<NameText>,
     /// What it speaks.
+    #[schemars(extend("default" = defaults::SERVICE_PROTOCOL.word()))]
     protocol: Option<OneOf<declared::ServiceProtocol>>,
     /// Where its replicas are. A bare host takes `port`; a port that is not declared is an error.
     endpoints: Many<EndpointChoice>,

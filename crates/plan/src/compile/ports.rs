@@ -138,7 +138,8 @@ fn limits(compiler: &Compiler<'_>, port: &Port) -> PortLimits {
         connections: said(own.connections.or(common.connections), defaults::PORT_CONNECTIONS),
         connections_per_source: said(
             own.connections_per_source.or(common.connections_per_source),
-            defaults::CONNECTIONS_PER_SOURCE,
+            // Behind an internal port stands often one peer with everybody's connections.
+            if port.role.value == declared::Role::Public { defaults::CONNECTIONS_PER_SOURCE } else { u32::MAX },
         ),
         head_bytes: said(own.head_bytes.or(common.head_bytes), defaults::HEAD_BYTES) as usize,
         headers: said(own.headers.or(common.headers), defaults::HEADERS) as usize,

@@ -31,8 +31,11 @@ impl Check for AmbiguousRoutes {
         for (route, port) in index.routes_by_port().filter(|(_, port)| port.is_data_port()) {
             rivals.entry((Slot::of(route, port), further_conditions(route, port))).or_default().push(route);
         }
+        // In file order, so that the same file always gives the same report.
+        let mut rivals: Vec<_> = rivals.into_iter().filter(|(_, routes)| routes.len() > 1).collect();
+        rivals.sort_unstable_by_key(|(_, routes)| routes[0].span);
         let mut left = MOST_COMPARISONS;
-        for ((slot, _), routes) in rivals.into_iter().filter(|(_, routes)| routes.len() > 1) {
+        for ((slot, _), routes) in rivals {
             let Some(port) = index.port(slot.port) else { continue };
             match first_rivals(&routes, &mut left) {
                 Some(pairs) => pairs.iter().for_each(|(route, rival)| self.report(route, rival, port, findings)),
