@@ -16,6 +16,8 @@ pub const LONGEST_INPUT: usize = 128 * 1024;
 const LONGEST_RECORD: usize = 16 * 1024;
 /// Content type, version, length.
 const RECORD_HEADER: usize = 5;
+/// Type, length.
+const MESSAGE_HEADER: usize = 4;
 const HANDSHAKE: u8 = 22;
 const CLIENT_HELLO: u8 = 1;
 
@@ -79,11 +81,17 @@ impl HelloReader {
             self.message.extend_from_slice(payload);
             self.used += payload.len();
             self.owed -= payload.len();
-            if let Some(body) = self.body()? {
-                return message::parse(body);
-            }
+            let length = self.message_length()?;
             if self.owed > 0 {
                 return Ok(Peek::Incomplete);
+            }
+            match length {
+                Some(length) if self.message.len() == length => return message::parse(&self.message[MESSAGE_HEADER..]),
+                // Nothing may be said before the server has answered.
+                Some(length) if self.message.len() > length => {
+                    return Err(HelloError::Malformed("more than itself in its record"));
+                }
+                _ => {}
             }
         }
     }
@@ -112,16 +120,13 @@ impl HelloReader {
         Ok(true)
     }
 
-    /// The body of the handshake message, once it is whole.
-    fn body(&self) -> Result<Option<&[u8]>, HelloError> {
+    /// How long the handshake message will be, header included, once that is known.
+    fn message_length(&self) -> Result<Option<usize>, HelloError> {
         if self.message.first().is_some_and(|kind| *kind != CLIENT_HELLO) {
             return Err(HelloError::Malformed("another handshake message"));
         }
-        let Some((&[_, high, middle, low], rest)) = self.message.split_first_chunk() else { return Ok(None) };
+        let Some(&[_, high, middle, low]) = self.message.first_chunk() else { return Ok(None) };
         let length = usize::from(high) << 16 | usize::from(middle) << 8 | usize::from(low);
-        if length > LONGEST_HELLO {
-            return Err(HelloError::TooLong);
-        }
-        Ok(rest.get(..length))
+        if length > LONGEST_HELLO { Err(HelloError::TooLong) } else { Ok(Some(MESSAGE_HEADER + length)) }
     }
 }
