@@ -20,19 +20,34 @@ pub fn parse_authority(value: &[u8]) -> Option<Authority> {
         inside.parse::<std::net::Ipv6Addr>().ok()?;
         close + 1
     } else {
-        let end = memchr::memchr(b':', value).unwrap_or(value.len());
-        let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+=".contains(byte);
-        (end > 0 && value[..end].iter().all(is_name)).then_some(end)?
+        let end = value.iter().position(|&byte| !IN_NAME[usize::from(byte)]).unwrap_or(value.len());
+        (end > 0).then_some(end)?
     };
     let port = match value.get(host_end..)? {
         [] | b":" => None,
-        [b':', digits @ ..] if digits.len() <= 5 && digits.iter().all(u8::is_ascii_digit) => {
-            Some(std::str::from_utf8(digits).ok()?.parse().ok()?)
-        }
+        [b':', digits @ ..] if digits.len() <= 5 => Some(digits.iter().try_fold(0_u16, |port, byte| {
+            let digit = byte.is_ascii_digit().then(|| u16::from(byte - b'0'))?;
+            port.checked_mul(10)?.checked_add(digit)
+        })?),
         _ => return None,
     };
     Some(Authority { host: Span { start: 0, end: host_end as u32 }, port })
 }
+
+/// `reg-name` (RFC 3986 3.2.2) without percent-encoding, and without `,` and `;`, which end an authority elsewhere.
+const IN_NAME: [bool; 256] = {
+    let mut allowed = [false; 256];
+    let mut byte = b'!';
+    while byte <= b'~' {
+        allowed[byte as usize] = byte.is_ascii_alphanumeric()
+            || matches!(
+                byte,
+                b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b'='
+            );
+        byte += 1;
+    }
+    allowed
+};
 
 #[cfg(test)]
 mod tests {

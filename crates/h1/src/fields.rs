@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use crate::Version;
+
 /// A part of the head's buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Span {
@@ -72,59 +74,58 @@ pub enum Known {
 impl Known {
     /// Recognises a name in any case.
     pub fn from_name(name: &[u8]) -> Self {
-        match Self::exact(name) {
-            Self::Other if is_x_forwarded(name) => Self::XForwardedOther,
-            Self::Other if Self::is_disguised(name) => Self::Disguised,
-            known => known,
+        for &(known, is) in Self::candidates(name) {
+            match Likeness::of(name, known.as_bytes()) {
+                Likeness::Same => return is,
+                Likeness::Disguised => return Self::Disguised,
+                Likeness::None => {}
+            }
+        }
+        match name.get(..X_FORWARDED.len()).map(|start| Likeness::of(start, X_FORWARDED)) {
+            Some(Likeness::Same) if name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-') => {
+                Self::XForwardedOther
+            }
+            Some(Likeness::Same | Likeness::Disguised) => Self::Disguised,
+            Some(Likeness::None) | None => Self::Other,
         }
     }
 
-    /// Length first: one comparison or two for almost every name.
-    fn exact(name: &[u8]) -> Self {
-        let candidates: &[(&str, Self)] = match name.len() {
-            2 => &[("te", Self::Te)],
-            3 => &[("via", Self::Via)],
-            4 => &[("host", Self::Host), ("date", Self::Date)],
-            6 => &[("cookie", Self::Cookie), ("expect", Self::Expect), ("server", Self::Server)],
-            7 => &[("upgrade", Self::Upgrade), ("trailer", Self::Trailer)],
-            9 => &[("forwarded", Self::Forwarded), ("x-real-ip", Self::XRealIp)],
-            10 => &[("connection", Self::Connection), ("keep-alive", Self::KeepAlive)],
-            12 => &[("x-request-id", Self::XRequestId)],
-            13 => &[("authorization", Self::Authorization)],
-            14 => &[("content-length", Self::ContentLength), ("http2-settings", Self::Http2Settings)],
-            15 => &[("x-forwarded-for", Self::XForwardedFor), ("x-forwarded-uri", Self::XForwardedUri)],
-            16 => &[
-                ("x-forwarded-host", Self::XForwardedHost),
-                ("x-forwarded-port", Self::XForwardedPort),
-                ("proxy-connection", Self::ProxyConnection),
-            ],
-            17 => &[("transfer-encoding", Self::TransferEncoding), ("x-forwarded-proto", Self::XForwardedProto)],
-            18 => &[("x-forwarded-prefix", Self::XForwardedPrefix), ("proxy-authenticate", Self::ProxyAuthenticate)],
-            19 => &[("proxy-authorization", Self::ProxyAuthorization)],
-            23 => &[("x-forwarded-client-cert", Self::XForwardedClientCert)],
+    /// Known names of this length and first letter: for almost every other name, none.
+    fn candidates(name: &[u8]) -> &'static [(&'static str, Self)] {
+        match (name.len(), name.first().map_or(0, u8::to_ascii_lowercase)) {
+            (2, b't') => &[("te", Self::Te)],
+            (3, b'v') => &[("via", Self::Via)],
+            (4, b'h') => &[("host", Self::Host)],
+            (4, b'd') => &[("date", Self::Date)],
+            (5, b'p') => &[("proxy", Self::Disguised)],
+            (6, b'c') => &[("cookie", Self::Cookie)],
+            (6, b'e') => &[("expect", Self::Expect)],
+            (6, b's') => &[("server", Self::Server)],
+            (7, b'u') => &[("upgrade", Self::Upgrade)],
+            (7, b't') => &[("trailer", Self::Trailer)],
+            (9, b'f') => &[("forwarded", Self::Forwarded)],
+            (9, b'x') => &[("x-real-ip", Self::XRealIp)],
+            (10, b'c') => &[("connection", Self::Connection)],
+            (10, b'k') => &[("keep-alive", Self::KeepAlive)],
+            (12, b'x') => &[("x-request-id", Self::XRequestId)],
+            (13, b'a') => &[("authorization", Self::Authorization)],
+            (14, b'c') => &[("content-length", Self::ContentLength)],
+            (14, b'h') => &[("http2-settings", Self::Http2Settings)],
+            (15, b'x') => &[("x-forwarded-for", Self::XForwardedFor), ("x-forwarded-uri", Self::XForwardedUri)],
+            (16, b'x') => &[("x-forwarded-host", Self::XForwardedHost), ("x-forwarded-port", Self::XForwardedPort)],
+            (16, b'p') => &[("proxy-connection", Self::ProxyConnection)],
+            (17, b't') => &[("transfer-encoding", Self::TransferEncoding)],
+            (17, b'x') => &[("x-forwarded-proto", Self::XForwardedProto)],
+            (18, b'x') => &[("x-forwarded-prefix", Self::XForwardedPrefix)],
+            (18, b'p') => &[("proxy-authenticate", Self::ProxyAuthenticate)],
+            (19, b'p') => &[("proxy-authorization", Self::ProxyAuthorization)],
+            (23, b'x') => &[("x-forwarded-client-cert", Self::XForwardedClientCert)],
             _ => &[],
-        };
-        candidates
-            .iter()
-            .find(|(known, _)| name.eq_ignore_ascii_case(known.as_bytes()))
-            .map_or(Self::Other, |(_, known)| *known)
+        }
     }
 
-    /// CGI maps a name to a variable, and several names to the same one: whatever is not alphanumeric becomes `_`.
-    fn is_disguised(name: &[u8]) -> bool {
-        if name.eq_ignore_ascii_case(b"proxy") {
-            return true;
-        }
-        if name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-') {
-            return false;
-        }
-        // Longer than every known name, so that what is cut off is a longer name of a family.
-        let mut plain = [0; 32];
-        for (to, from) in plain.iter_mut().zip(name) {
-            *to = if from.is_ascii_alphanumeric() { *from } else { b'-' };
-        }
-        let plain = &plain[..name.len().min(32)];
-        is_x_forwarded(plain) || Self::exact(plain) != Self::Other
+    const fn bit(self) -> u64 {
+        1 << self as u8
     }
 
     /// Fields that are for one connection only and never forwarded (RFC 9110 7.6.1). `Te`, `Upgrade` and `Trailer`
@@ -168,9 +169,36 @@ impl Known {
     }
 }
 
-fn is_x_forwarded(name: &[u8]) -> bool {
-    const FAMILY: &[u8] = b"x-forwarded-";
-    name.get(..FAMILY.len()).is_some_and(|start| start.eq_ignore_ascii_case(FAMILY))
+const X_FORWARDED: &[u8] = b"x-forwarded-";
+
+/// How a name compares to a known one of the same length.
+enum Likeness {
+    /// In any case.
+    Same,
+    /// CGI maps a name to a variable, and several names to the same one: whatever is not alphanumeric becomes `_`.
+    Disguised,
+    None,
+}
+
+impl Likeness {
+    /// Eight bytes at a time: every line of every head comes through here. Only control bytes could be taken for the
+    /// lower-case letters, digits and hyphens of `known`, and a name has none.
+    fn of(name: &[u8], known: &[u8]) -> Self {
+        const LOWER: u64 = u64::from_ne_bytes([b' '; 8]);
+        let ((name_words, name_rest), (known_words, known_rest)) = (name.as_chunks::<8>(), known.as_chunks::<8>());
+        let is_same_word =
+            |(name, known): (&[u8; 8], &[u8; 8])| u64::from_ne_bytes(*name) | LOWER == u64::from_ne_bytes(*known);
+        if name_words.iter().zip(known_words).all(is_same_word)
+            && name_rest.iter().zip(known_rest).all(|(name, known)| name | b' ' == *known)
+        {
+            return Self::Same;
+        }
+        let is_alike = |(byte, known): (&u8, &u8)| match known {
+            b'-' => !byte.is_ascii_alphanumeric(),
+            _ => byte.eq_ignore_ascii_case(known),
+        };
+        if name.iter().zip(known).all(is_alike) { Self::Disguised } else { Self::None }
+    }
 }
 
 /// One header line.
@@ -190,23 +218,37 @@ pub struct Field {
 #[derive(Debug, Default)]
 pub struct Fields {
     list: Vec<Field>,
+    /// A bit for each [`Known`] in the list: most heads have few, and nobody looks for what is not there.
+    seen: u64,
 }
 
 impl Fields {
     /// Takes over what `httparse` found in `buffer`.
     pub(crate) fn refill(&mut self, buffer: &[u8], parsed: &[httparse::Header<'_>]) {
-        self.list.clear();
-        self.list.extend(parsed.iter().map(|header| Field {
-            name: Span::locate(buffer, header.name.as_bytes()),
-            value: Span::locate(buffer, header.value),
-            known: Known::from_name(header.name.as_bytes()),
-            struck: false,
+        self.clear();
+        let mut seen = 0;
+        self.list.extend(parsed.iter().map(|header| {
+            let known = Known::from_name(header.name.as_bytes());
+            seen |= known.bit();
+            Field {
+                name: Span::locate(buffer, header.name.as_bytes()),
+                value: Span::locate(buffer, header.value),
+                known,
+                struck: false,
+            }
         }));
+        self.seen = seen;
     }
 
     /// Forgets all lines, keeps their memory.
     pub(crate) fn clear(&mut self) {
         self.list.clear();
+        self.seen = 0;
+    }
+
+    /// Whether there is a line of one of these names, struck or not.
+    pub(crate) fn has_any<const N: usize>(&self, names: [Known; N]) -> bool {
+        names.into_iter().any(|known| self.seen & known.bit() != 0)
     }
 
     /// All lines, struck ones too.
@@ -216,6 +258,9 @@ impl Fields {
 
     /// Strikes every line of this name.
     pub fn strike(&mut self, known: Known) {
+        if !self.has_any([known]) {
+            return;
+        }
         for field in self.list.iter_mut().filter(|field| field.known == known) {
             field.struck = true;
         }
@@ -226,8 +271,12 @@ impl Fields {
         self.list.iter().filter(move |field| field.known == known).map(|field| field.value.of(buffer))
     }
 
-    /// Strikes every line that a `Connection` line names (RFC 9110 7.6.1).
-    pub(crate) fn strike_nominated(&mut self, buffer: &[u8]) -> Result<(), BadNomination> {
+    /// What `Connection` says, and strikes every line that it names (RFC 9110 7.6.1).
+    pub(crate) fn read_connection(&mut self, buffer: &[u8]) -> Result<Connection, BadNomination> {
+        let mut said = Connection::default();
+        if !self.has_any([Known::Connection]) {
+            return Ok(said);
+        }
         let mut left = MAX_NOMINATED;
         for at in 0..self.list.len() {
             let connection = self.list[at];
@@ -235,20 +284,42 @@ impl Fields {
                 continue;
             }
             for option in tokens(connection.value.of(buffer)) {
-                // The usual options name nothing.
-                if option.eq_ignore_ascii_case(b"close") || option.eq_ignore_ascii_case(b"keep-alive") {
+                // These name nothing.
+                if option.eq_ignore_ascii_case(b"keep-alive") {
+                    said.keep_alive = true;
+                    continue;
+                }
+                if option.eq_ignore_ascii_case(b"close") {
+                    said.close = true;
                     continue;
                 }
                 left = left.checked_sub(1).ok_or(BadNomination)?;
-                if Known::from_name(option).frames_or_addresses() {
+                let nominated = Known::from_name(option);
+                if nominated.frames_or_addresses() {
                     return Err(BadNomination);
                 }
+                said.upgrade |= nominated == Known::Upgrade;
                 for field in &mut self.list {
                     field.struck |= field.name.of(buffer).eq_ignore_ascii_case(option);
                 }
             }
         }
-        Ok(())
+        Ok(said)
+    }
+}
+
+/// What `Connection` says of the connection itself.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Connection {
+    pub(crate) close: bool,
+    pub(crate) keep_alive: bool,
+    pub(crate) upgrade: bool,
+}
+
+impl Connection {
+    /// RFC 9112 9.3.
+    pub(crate) fn persists(self, version: Version) -> bool {
+        !self.close && (self.keep_alive || version == Version::Http11)
     }
 }
 

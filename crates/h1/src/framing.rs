@@ -36,6 +36,9 @@ pub(crate) enum FramingError {
 /// Reads Content-Length and Transfer-Encoding. Repeated lines are refused even where they agree: a peer that sends
 /// them is broken or hostile, and the next hop may read another one.
 pub(crate) fn declared(buffer: &[u8], fields: &Fields) -> Result<Declared, FramingError> {
+    if !fields.has_any([Known::ContentLength, Known::TransferEncoding]) {
+        return Ok(Declared::Nothing);
+    }
     let mut length = None;
     let mut encoding = None;
     for field in fields {

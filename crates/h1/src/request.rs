@@ -151,9 +151,6 @@ impl RequestHead {
         if target.len() > limits.target_bytes {
             return Err(RequestError::TargetTooLong);
         }
-        if !target.iter().all(|&byte| IN_TARGET[usize::from(byte)]) {
-            return Err(RequestError::BadTarget);
-        }
         let (form, absolute) = match target {
             [b'/', ..] => (Target::Origin, None),
             b"*" if method == b"OPTIONS" => (Target::Asterisk, None),
@@ -162,12 +159,17 @@ impl RequestHead {
         self.form = form;
         let start = absolute.map_or(self.target.start, |(span, _)| span.end);
         let tail = Span { start, end: self.target.end }.of(buffer);
-        let path_length = memchr::memchr(b'?', tail).unwrap_or(tail.len());
+        let path_length = tail.iter().position(|&byte| !IN_PATH[usize::from(byte)]).unwrap_or(tail.len());
         self.path = Span { start, end: start + path_length as u32 };
-        self.query = (path_length < tail.len()).then(|| Span { start: self.path.end + 1, end: self.target.end });
-        if self.path.of(buffer).contains(&b'`') {
-            return Err(RequestError::BadTarget);
-        }
+        self.query = match &tail[path_length..] {
+            [] => None,
+            [b'?', query @ ..]
+                if query.iter().all(|&byte| byte == b'?' || byte == b'`' || IN_PATH[usize::from(byte)]) =>
+            {
+                Some(Span { start: self.path.end + 1, end: self.target.end })
+            }
+            _ => return Err(RequestError::BadTarget),
+        };
         self.authority = absolute.map(|(span, _)| span);
         Ok(absolute.map(|(_, authority)| authority))
     }
@@ -221,23 +223,19 @@ impl RequestHead {
 
     /// Connection, Upgrade, Expect, TE: what is between this client and us.
     fn read_connection(&mut self, buffer: &[u8]) -> Result<(), RequestError> {
-        self.keep_alive = self.version == Version::Http11;
-        let (mut names_upgrade, mut closes, mut has_connection) = (false, false, false);
-        let mut upgrade: Option<Span> = None;
+        let connection = self.fields.read_connection(buffer).map_err(|_| RequestError::BadConnectionOption)?;
+        self.keep_alive = connection.persists(self.version);
+        if !self.fields.has_any([Known::Upgrade, Known::Expect, Known::Te]) {
+            return Ok(());
+        }
         for field in &self.fields {
             let value = field.value.of(buffer);
             match field.known {
-                Known::Connection => {
-                    has_connection = true;
-                    for option in tokens(value) {
-                        closes |= option.eq_ignore_ascii_case(b"close");
-                        self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
-                        names_upgrade |= option.eq_ignore_ascii_case(b"upgrade");
-                    }
+                Known::Upgrade if connection.upgrade && self.version == Version::Http11 => {
+                    self.upgrade = Some(field.value).filter(|_| may_upgrade_to(value));
                 }
-                Known::Upgrade => upgrade = Some(field.value),
+                // RFC 9110 10.1.1: a 1.0 client can not be waiting for it.
                 Known::Expect if value.eq_ignore_ascii_case(b"100-continue") => {
-                    // RFC 9110 10.1.1: a 1.0 client can not be waiting for it.
                     self.expects_continue = self.version == Version::Http11;
                 }
                 Known::Expect => return Err(RequestError::UnknownExpectation),
@@ -247,26 +245,18 @@ impl RequestHead {
                 _ => {}
             }
         }
-        if closes {
-            self.keep_alive = false;
-        }
-        if names_upgrade && self.version == Version::Http11 {
-            self.upgrade = upgrade.filter(|span| may_upgrade_to(span.of(buffer)));
-        }
-        if has_connection {
-            self.fields.strike_nominated(buffer).map_err(|_| RequestError::BadConnectionOption)?;
-        }
         Ok(())
     }
 }
 
-/// Visible ASCII without `"`, `#`, `<` and `>`: RFC 3986 2 allows less, but of the rest (`\^{|}` and, in a query, the
-/// backtick) browsers leave some bare. These four none does, and stricter servers refuse them.
-const IN_TARGET: [bool; 256] = {
+/// Visible ASCII without `"`, `#`, `<`, `>`, the backtick, and `?`, which ends a path. RFC 3986 2 allows less, but of
+/// the rest (`[\]^{|}`) browsers leave some bare. These none does, the backtick only in queries; stricter servers
+/// refuse them.
+const IN_PATH: [bool; 256] = {
     let mut allowed = [false; 256];
     let mut byte = b'!';
     while byte <= b'~' {
-        allowed[byte as usize] = !matches!(byte, b'"' | b'#' | b'<' | b'>');
+        allowed[byte as usize] = !matches!(byte, b'"' | b'#' | b'<' | b'>' | b'?' | b'`');
         byte += 1;
     }
     allowed

@@ -4,7 +4,6 @@ use std::mem::MaybeUninit;
 
 use crate::{
     Fields, Framing, HeadScanner, Known, Limits, ResponseError, Scan, Span, Version,
-    fields::tokens,
     framing::{self, Declared, FramingError},
     request::is_version,
 };
@@ -102,7 +101,8 @@ impl ResponseHead {
             .filter(|reason| !reason.is_empty())
             .map_or(Span::default(), |reason| Span::locate(buffer, reason.as_bytes()));
         self.fields.refill(buffer, parsed.headers);
-        self.read_connection(buffer)?;
+        let connection = self.fields.read_connection(buffer).map_err(|_| ResponseError::Malformed)?;
+        self.keep_alive = connection.persists(self.version);
         self.read_framing(buffer, if method == b"HEAD" { Asked::Head } else { Asked::Other })
     }
 
@@ -111,23 +111,6 @@ impl ResponseHead {
         let mut fields = std::mem::take(&mut self.fields);
         fields.clear();
         *self = Self { fields, ..Self::default() };
-    }
-
-    fn read_connection(&mut self, buffer: &[u8]) -> Result<(), ResponseError> {
-        self.keep_alive = self.version == Version::Http11;
-        let (mut closes, mut has_connection) = (false, false);
-        for value in self.fields.values(buffer, Known::Connection) {
-            has_connection = true;
-            for option in tokens(value) {
-                closes |= option.eq_ignore_ascii_case(b"close");
-                self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
-            }
-        }
-        self.keep_alive &= !closes;
-        if has_connection {
-            self.fields.strike_nominated(buffer).map_err(|_| ResponseError::Malformed)?;
-        }
-        Ok(())
     }
 
     /// RFC 9112 6.3, with every doubt refused.
