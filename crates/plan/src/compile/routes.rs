@@ -95,7 +95,7 @@ fn one(
         name: name.into(),
         pattern,
         conditions,
-        allow: allow(route.allow.as_ref().map(|allow| &allow.value)),
+        allow: allow(route.allow.as_ref().map(|allow| &allow.value), &action),
         deny: addresses(&route.deny).unwrap_or_default(),
         action,
         rewrite_path: route.rewrite.path.as_ref().map(|to| PathRewrite {
@@ -144,7 +144,7 @@ pub(super) fn addresses(blocks: &[Spanned<IpNet>]) -> Option<AddressSet> {
     (!blocks.is_empty()).then(|| AddressSet::new(blocks.iter().map(|block| &block.value)))
 }
 
-fn allow(declared: Option<&declared::Allow>) -> Allow {
+fn allow(declared: Option<&declared::Allow>, action: &Action) -> Allow {
     match declared {
         Some(declared::Allow::Anyone) => Allow::Anyone,
         Some(declared::Allow::Only { from, certificates, users, groups, workloads }) => Allow::Only {
@@ -152,7 +152,9 @@ fn allow(declared: Option<&declared::Allow>) -> Allow {
             certificates: certificates.iter().map(|name| name.as_str().into()).collect(),
             needs_identity: !(users.is_empty() && groups.is_empty() && workloads.is_empty()),
         },
-        // The checks refuse a route without `allow`; should one come here, nobody passes.
+        // A redirect shows nothing of a service, so it need not say who may see it.
+        None if matches!(action, Action::Redirect(_)) => Allow::Anyone,
+        // The checks refuse any other route without `allow`; should one come here, nobody passes.
         None => Allow::Only { from: None, certificates: Box::default(), needs_identity: true },
     }
 }
