@@ -86,7 +86,7 @@ impl Check for AdminWithoutCredentials {
     }
 
     fn check(&self, index: &Index<'_>, findings: &mut Findings) {
-        if index.declared.admin.token.is_some() {
+        if index.declared.admin.token.is_some() || index.declared.unreadable.token {
             return;
         }
         for port in index.declared.ports.iter().filter(|port| port.role.value == Role::Admin) {

@@ -67,6 +67,8 @@ pub struct Unreadable {
     pub ranges: Vec<String>,
     /// What routes refer to; their references are checked all the same.
     pub routes: Vec<References>,
+    /// Whether there is an admin token that cannot be read.
+    pub token: bool,
     /// Whether whole sections or files may be missing.
     pub sections: bool,
 }

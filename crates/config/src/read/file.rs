@@ -64,7 +64,10 @@ impl FileReader {
             replace(&mut declared.limits, map.optional("limits", settings::process_limits));
             replace(&mut declared.log, map.optional("log", settings::log));
             replace(&mut declared.metrics, map.optional("metrics", settings::metrics));
-            replace(&mut declared.admin, map.optional("admin", settings::admin));
+            if let Some(Spanned { value: (admin, is_token_unreadable), .. }) = map.optional("admin", settings::admin) {
+                declared.admin = admin;
+                declared.unreadable.token |= is_token_unreadable;
+            }
             if let Some(workers) = map.value("workers", settings::workers) {
                 declared.workers = Some(workers);
             }

@@ -21,6 +21,7 @@ pub(super) fn route(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<Route, R
         let name = map.value("name", values::name);
         let has_port = map.require("port", "web");
         let ports = map.values("port", values::name);
+        report_repeated(map.reader, ports.iter());
         let matches = matches(map);
         let allow = map.optional("allow", allow);
         let deny = map.values("deny", values::network);

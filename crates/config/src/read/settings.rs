@@ -89,9 +89,13 @@ pub(super) fn metrics(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Metric
     })
 }
 
-/// `admin:`
-pub(super) fn admin(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Admin> {
-    reader.mapping(node, "Admin", "`admin`", |map| Admin { token: map.optional("token", token) })
+/// `admin:`, and whether there is a token that cannot be read.
+pub(super) fn admin(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<(Admin, bool)> {
+    reader.mapping(node, "Admin", "`admin`", |map| {
+        let token = map.optional("token", token);
+        let is_unreadable = token.is_none() && map.node("token").is_some();
+        (Admin { token }, is_unreadable)
+    })
 }
 
 /// `workers:`

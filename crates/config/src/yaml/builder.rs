@@ -22,6 +22,10 @@ pub(crate) const MAX_NODES: usize = 2_000_000;
 /// Reads the one document of a text. `None` if there is no tree to speak of; then there is a finding.
 /// An empty document is a mapping without entries.
 pub(crate) fn parse<'t>(text: &'t str, file: FileId, findings: &mut Findings) -> Option<Node<'t>> {
+    if let Some(finding) = unprintable(text, file) {
+        findings.push(finding);
+        return None;
+    }
     let mut builder = Builder {
         text,
         places: Places::new(text, file),
@@ -40,6 +44,17 @@ pub(crate) fn parse<'t>(text: &'t str, file: FileId, findings: &mut Findings) ->
             None
         }
     }
+}
+
+/// The first character that YAML does not allow (YAML 1.2.2, 5.1). The parser takes a NUL for the end of the text, and
+/// what follows would be ignored without a word.
+fn unprintable(text: &str, file: FileId) -> Option<Finding> {
+    let is_allowed = |character| !char::is_control(character) || matches!(character, '\t' | '\n' | '\r' | '\u{85}');
+    let (offset, character) = text.char_indices().find(|(_, character)| !is_allowed(*character))?;
+    let (start, end) = (offset as u32, (offset + character.len_utf8()) as u32);
+    let message = format!("the control character U+{:04X} is not allowed in YAML", u32::from(character));
+    let finding = Finding::new(RuleId::Syntax, Span { file, start, end }, message);
+    Some(finding.help("within double quotes it is written as an escape, such as \"\\0\" or \"\\x1b\""))
 }
 
 struct Builder<'t, 'f> {
@@ -406,6 +421,8 @@ mod tests {
             ("<<: x\n", RuleId::Syntax),
             ("a: [1\n", RuleId::Syntax),
             ("a: b: c\n", RuleId::Syntax),
+            ("a: 1\n\0b: 2\n", RuleId::Syntax),
+            ("a: \u{1b}[31m\n", RuleId::Syntax),
         ] {
             assert_eq!(rules(text), [expected], "{text}");
         }

@@ -90,7 +90,7 @@ fn first_rivals<'d>(routes: &[&'d Route], left: &mut usize) -> Option<Vec<(&'d R
         let rival = same
             .iter()
             .chain(rest)
-            .filter(|other| !are_disjoint(&other.matches, &route.matches))
+            .filter(|other| other.span != route.span && !are_disjoint(&other.matches, &route.matches))
             .min_by_key(|other| other.span);
         if let Some(rival) = rival {
             pairs.push((*route, *rival));

@@ -60,7 +60,9 @@ pub(crate) fn anchored(regex: &str) -> String {
 }
 
 fn check_regex(regex: &str) -> Result<String, Mistake> {
-    match RegexBuilder::new(&anchored(regex)).size_limit(REGEX_BYTES).build() {
+    let compile = |regex: &str| RegexBuilder::new(regex).size_limit(REGEX_BYTES).build();
+    // Alone first: `a)|(?:b` is nothing by itself, and would break out of the anchors.
+    match compile(regex).and_then(|_| compile(&anchored(regex))) {
         Ok(_) => Ok(regex.to_owned()),
         Err(error) => {
             // The last line says what is wrong; the lines before it draw the pattern.
@@ -99,6 +101,13 @@ mod tests {
         }
         assert_eq!(path_prefix("/api/").ok(), prefix("/api"));
         assert_eq!(path_prefix("/").ok(), prefix("/"));
+    }
+
+    #[test]
+    fn a_regular_expression_cannot_break_out_of_its_anchors() {
+        assert!(path_pattern("~/a)|(?:/b").is_err());
+        assert!(path_pattern("~(?x)/a # comment").is_err());
+        assert!(path_pattern("~/a|/b").is_ok());
     }
 
     #[test]
