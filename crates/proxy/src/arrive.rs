@@ -5,7 +5,7 @@ use std::{io, net::SocketAddr, sync::Arc};
 use portcullis_observe::Termination;
 use portcullis_plan::Terminated;
 use portcullis_preface::{
-    client_hello::{self, HelloError, Peek},
+    client_hello::{HelloError, HelloReader, Peek},
     proxy_protocol::{self, Parsed, ProxyError},
 };
 use portcullis_tls::peer::PeerCertificate;
@@ -147,8 +147,9 @@ fn handshake_error(error: &io::Error) -> Ended {
 
 /// Reads a ClientHello that will be passed on as it is; returns the name asked for.
 pub(crate) async fn peek_hello(io: &Io, input: &mut Buffer, deadline: &Deadline) -> Result<Option<String>, Ended> {
+    let mut hello = HelloReader::default();
     loop {
-        match client_hello::peek(input.filled()) {
+        match hello.read(input.filled()) {
             Ok(Peek::Hello { sni, .. }) => return Ok(sni),
             Ok(Peek::Incomplete) => {}
             Err(error @ HelloError::NotTls) => {
