@@ -2,15 +2,23 @@
 
 use std::{future::Future, io, sync::Arc, time::Duration};
 
-use tokio::runtime::{Builder, Runtime};
+use tokio::{
+    runtime::{Builder, Runtime},
+    task::JoinHandle,
+    time::timeout,
+};
 
-use crate::{Publisher, Rejection, Start, Watching, certificates, health, ports, watch};
+use crate::{Phase, Publisher, Rejection, Start, Watching, certificates, health, ports, watch};
+
+/// For answers of control ports that are under way at the end.
+const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
 /// The running control plane with its own runtime. It holds the data plane as well: when it stops, all stops.
 #[derive(Debug)]
 pub struct Control {
     runtime: Runtime,
     publisher: Arc<Publisher>,
+    ports: JoinHandle<()>,
 }
 
 impl Control {
@@ -22,11 +30,11 @@ impl Control {
             let _inside = runtime.enter();
             Publisher::start(start)?
         };
-        runtime.spawn(ports::serve(Arc::clone(&publisher), control_sockets));
+        let ports = runtime.spawn(ports::serve(Arc::clone(&publisher), control_sockets));
         runtime.spawn(health::run(publisher.watch_running()));
         runtime.spawn(certificates::watch_expiry(publisher.watch_running(), Arc::clone(publisher.registries())));
         runtime.spawn(watch::run(Arc::clone(&publisher), watching));
-        Ok(Self { runtime, publisher })
+        Ok(Self { runtime, publisher, ports })
     }
 
     /// What is published, and by whom it is steered.
@@ -41,7 +49,11 @@ impl Control {
 
     /// Ends everything, whatever is still open; access records that wait are written.
     pub fn stop(self) {
-        let Self { runtime, publisher } = self;
+        let Self { runtime, publisher, ports } = self;
+        if publisher.phase() == Phase::Drained {
+            // Nobody is cut off in the middle of an answer that takes its time, unless it takes too much.
+            let _ = runtime.block_on(async { timeout(LAST_ANSWERS, ports).await });
+        }
         // Its tasks hold the publisher; they go first.
         runtime.shutdown_timeout(Duration::from_secs(1));
         if let Some(publisher) = Arc::into_inner(publisher) {

@@ -21,6 +21,7 @@ mod ports;
 mod publisher;
 mod rejection;
 mod sockets;
+mod task;
 mod watch;
 
 pub use admin::openapi;
@@ -30,3 +31,5 @@ pub use phase::Phase;
 pub use publisher::{LogLevels, Publisher, Running, Start};
 pub use rejection::Rejection;
 pub use watch::Watching;
+
+use task::AbortOnDrop;

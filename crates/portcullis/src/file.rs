@@ -45,7 +45,9 @@ pub(crate) fn existing(named: Option<PathBuf>) -> anyhow::Result<PathBuf> {
     let found = yaml_files(folder);
     let looked = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_path_buf());
     match found.as_slice() {
-        [] if !folder.is_dir() => bail!("no file {}: the directory {} does not exist", path.display(), folder.display()),
+        [] if !folder.is_dir() => {
+            bail!("no file {}: the directory {} does not exist", path.display(), folder.display())
+        }
         [] => bail!("no file {}, nor any other .yaml file in {}", path.display(), looked.display()),
         found => bail!("no file {}; in {} there is {}", path.display(), looked.display(), found.join(", ")),
     }

@@ -122,25 +122,29 @@ pub(crate) fn harden(response: &mut Response) {
 mod tests {
     use super::*;
 
+    const REFERENCE: &str = include_str!("../../../../docs/reference/admin-api.md");
+
     #[test]
-    fn the_document_describes_every_route() {
+    fn document_and_reference_describe_the_same_resources() {
         let document: serde_json::Value = serde_json::from_str(&openapi()).unwrap();
         let paths = document["paths"].as_object().unwrap();
-        for path in [
-            "/v1/health",
-            "/v1/ready",
-            "/v1/status",
-            "/v1/ports",
-            "/v1/routes",
-            "/v1/services",
-            "/v1/config",
-            "/v1/reload",
-            "/v1/drain",
-            "/metrics",
-        ] {
-            assert!(paths.contains_key(path), "{path} is missing");
-        }
-        assert!(paths["/v1/reload"]["post"].is_object());
         assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
+        for (path, operations) in paths {
+            for method in operations.as_object().unwrap().keys() {
+                let row = format!("| `{} {path}` |", method.to_uppercase());
+                assert!(REFERENCE.contains(&row), "{row} is missing in the reference");
+            }
+        }
+        let rows = REFERENCE.lines().filter(|line| line.starts_with("| `GET /") || line.starts_with("| `POST /"));
+        // The document does not describe itself.
+        assert_eq!(rows.count(), paths.len() + 1);
+    }
+
+    #[test]
+    fn the_reference_lists_every_kind_of_problem() {
+        for kind in ProblemKind::ALL {
+            let row = format!("| `{}` | {} | {} |", kind.word(), kind.status(), kind.title());
+            assert!(REFERENCE.contains(&row), "{row} is missing in the reference");
+        }
     }
 }

@@ -13,12 +13,9 @@ use portcullis_balance::{Checked, EndpointState};
 use portcullis_config::declared::ProxyProtocolOut;
 use portcullis_observe::metrics::{EndpointMetrics, Health};
 use portcullis_plan::{EndpointPlan, EndpointTls, HealthPlan, Plan, ServicePlan};
-use tokio::{
-    sync::{Semaphore, watch},
-    task::JoinHandle,
-};
+use tokio::sync::{Semaphore, watch};
 
-use crate::Running;
+use crate::{AbortOnDrop, Running};
 
 /// What is checked, and how. Only what a check needs: it must not keep a service of an old plan alive.
 #[derive(Debug)]
@@ -104,15 +101,5 @@ impl Target {
             tls: endpoint.tls.clone(),
             proxy_protocol: service.proxy_protocol,
         })
-    }
-}
-
-/// A task that ends with whoever holds this.
-#[derive(Debug)]
-struct AbortOnDrop(JoinHandle<()>);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
     }
 }

@@ -18,6 +18,7 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 
 use super::Target;
+use crate::AbortOnDrop;
 
 /// Why a check did not end as expected.
 #[derive(Debug)]
@@ -112,7 +113,7 @@ fn bare_tls(authority: &str) -> Result<EndpointTls, Failure> {
 
 async fn get(stream: impl Stream, path: &str, host: &str, expected: &[(u16, u16)]) -> Result<(), Failure> {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(Failure::Http)?;
-    let _driver = super::AbortOnDrop(tokio::spawn(async move {
+    let _driver = AbortOnDrop(tokio::spawn(async move {
         // What goes wrong on the connection is told by the response.
         let _ = connection.await;
     }));
@@ -134,5 +135,134 @@ fn local_header(version: ProxyProtocolOut) -> &'static [u8] {
     match version {
         ProxyProtocolOut::V1 => b"PROXY UNKNOWN\r\n",
         ProxyProtocolOut::V2 => b"\r\n\r\n\0\r\nQUIT\n\x20\x00\x00\x00",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, time::Duration};
+
+    use portcullis_balance::{EndpointKey, Registry};
+    use portcullis_observe::metrics;
+    use portcullis_plan::HealthPlan;
+    use tokio::{
+        io::AsyncReadExt,
+        net::{TcpListener, UnixListener},
+    };
+
+    use super::*;
+
+    fn target(address: Address, probe: HealthProbe, proxy_protocol: Option<ProxyProtocolOut>) -> Target {
+        let key = EndpointKey { service: "shop".into(), address, form: 0 };
+        Target {
+            service: "shop".into(),
+            label: key.address.to_string().into(),
+            authority: key.address.to_string().into(),
+            state: Registry::new(1).endpoint(&key),
+            metrics: metrics::Registry::new(1, metrics::Buckets::default()).endpoint("shop", "endpoint"),
+            tls: None,
+            proxy_protocol,
+            plan: HealthPlan {
+                probe,
+                every: Duration::from_secs(1),
+                timeout: Duration::from_secs(1),
+                rise: 1,
+                fall: 1,
+            },
+        }
+    }
+
+    fn http(expected: &[(u16, u16)]) -> HealthProbe {
+        HealthProbe::Http { path: "/healthz".into(), host: "shop.internal".into(), status: expected.into() }
+    }
+
+    /// Accepts once, reads one request, answers, and returns what it read.
+    async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, answer: &str) -> String {
+        let mut read = vec![0; 4096];
+        let length = stream.read(&mut read).await.unwrap();
+        stream.write_all(answer.as_bytes()).await.unwrap();
+        String::from_utf8(read[..length].to_vec()).unwrap()
+    }
+
+    async fn listener() -> (TcpListener, SocketAddr) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        (listener, address)
+    }
+
+    #[tokio::test]
+    async fn a_status_counts_by_the_spans_that_are_expected() {
+        for (status, expected, passes) in [
+            (200, &[(200, 399)][..], true),
+            (399, &[(200, 399)], true),
+            (404, &[(200, 399)], false),
+            (404, &[(200, 204), (404, 404)], true),
+            (503, &[(200, 399)], false),
+        ] {
+            let (listener, address) = listener().await;
+            let target = target(Address::Tcp(address), http(expected), None);
+            let response = format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n");
+            let serving = async { answer(listener.accept().await.unwrap().0, &response).await };
+            let (result, request) = tokio::join!(probe(&target, &[]), serving);
+            assert_eq!(result.is_ok(), passes, "{status} {result:?}");
+            assert!(request.starts_with("GET /healthz HTTP/1.1\r\nhost: shop.internal\r\n"), "{request}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_no_http_fails() {
+        let (listener, address) = listener().await;
+        let target = target(Address::Tcp(address), http(&[(200, 399)]), None);
+        let serving = async { answer(listener.accept().await.unwrap().0, "220 mail.example ESMTP\r\n").await };
+        let (result, _) = tokio::join!(probe(&target, &[]), serving);
+        assert!(matches!(result, Err(Failure::Http(_))), "{result:?}");
+    }
+
+    #[tokio::test]
+    async fn a_service_that_takes_a_proxy_header_gets_one_that_names_nobody() {
+        for (version, expected) in
+            [(ProxyProtocolOut::V1, "PROXY UNKNOWN\r\n"), (ProxyProtocolOut::V2, "\r\n\r\n\0\r\nQUIT\n\x20\0\0\0")]
+        {
+            let (listener, address) = listener().await;
+            let target = target(Address::Tcp(address), HealthProbe::Tcp, Some(version));
+            let serving = async { answer(listener.accept().await.unwrap().0, "").await };
+            let (result, read) = tokio::join!(probe(&target, &[]), serving);
+            assert!(result.is_ok(), "{result:?}");
+            assert_eq!(read, expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn unix_sockets_are_checked_like_any_other_endpoint() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("shop.sock");
+        let listener = UnixListener::bind(&path).unwrap();
+        let target = target(Address::Unix(path.clone()), http(&[(200, 200)]), None);
+        let serving =
+            async { answer(listener.accept().await.unwrap().0, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await };
+        let (result, _) = tokio::join!(probe(&target, &[]), serving);
+        assert!(result.is_ok(), "{result:?}");
+        fs::remove_file(&path).unwrap();
+        assert!(matches!(probe(&target, &[]).await, Err(Failure::Connect(_))));
+    }
+
+    #[tokio::test]
+    async fn a_control_port_is_never_connected_to_however_its_address_is_written() {
+        let (listener, address) = listener().await;
+        let mapped = format!("[::ffff:127.0.0.1]:{}", address.port()).parse().unwrap();
+        for address_of_endpoint in [address, mapped] {
+            let target = target(Address::Tcp(address_of_endpoint), HealthProbe::Tcp, None);
+            assert!(matches!(probe(&target, &[address]).await, Err(Failure::ControlPort(_))));
+        }
+        let accepted = tokio::time::timeout(Duration::from_millis(20), listener.accept()).await;
+        assert!(accepted.is_err(), "nobody has knocked");
+    }
+
+    #[tokio::test]
+    async fn a_port_at_which_nobody_listens_is_told_from_other_failures() {
+        let (listener, address) = listener().await;
+        drop(listener);
+        let target = target(Address::Tcp(address), HealthProbe::Tcp, None);
+        assert!(matches!(probe(&target, &[]).await, Err(Failure::Refused(refused)) if refused == address));
     }
 }

@@ -28,6 +28,7 @@ use portcullis_tls::peer::PeerCertificate;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpStream, UnixStream},
+    task::JoinError,
     time::{sleep, timeout},
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
@@ -63,7 +64,6 @@ pub(super) async fn serve(port: ControlPort, arrival: Arrival) {
     let Some((_, plan)) = port.shared.port(&port.address) else { return };
     let began = Instant::now();
     let recorder = &port.shared.recorder;
-    recorder.ready(&plan).await;
     recorder.opened(&plan);
     let mut caller = Caller { via: arrival.via(), tls: None };
     if let Err(ended) = port.take(&plan, &mut caller, arrival).await {
@@ -143,7 +143,9 @@ impl ControlPort {
         });
         let service = service_fn(|request| {
             let visit = Arc::clone(&visit);
-            async move { Ok::<_, Infallible>(visit.answer(request).await) }
+            // A task of its own: a client that hangs up must not take the record of its command with it.
+            let answering = tokio::spawn(async move { visit.answer(request).await });
+            async move { Ok::<_, Infallible>(answering.await.unwrap_or_else(|error| broken(&error))) }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -188,6 +190,7 @@ struct Visit {
 
 impl Visit {
     async fn answer(&self, request: Request<Incoming>) -> Response {
+        let began = Instant::now();
         self.has_asked.store(true, Relaxed);
         let (parts, body) = request.into_parts();
         // Token and names are those of the plan that runs now, also on a connection that is older.
@@ -195,13 +198,14 @@ impl Visit {
             Some((plan, port)) => (Some(plan), port),
             None => (None, Arc::clone(&self.plan)),
         };
+        self.port.shared.recorder.ready(&port).await;
         let admitted = self.admit(plan.as_deref(), &port, &parts);
         let body = match admitted {
             Ok(()) => collect(body, port.timeouts.head).await,
             Err(refusal) => Err(refusal),
         };
         let length = body.as_ref().map_or(0, Bytes::len) as u64;
-        let asked = Asked::new(&parts.method, &parts.uri, &parts.headers, length);
+        let asked = Asked::new(began, &parts.method, &parts.uri, &parts.headers, length);
         let (mut response, termination, detail) = match body {
             Ok(body) => {
                 // A router never fails: what it does not know, its fallback answers.
@@ -292,6 +296,12 @@ async fn collect(body: Incoming, within: Duration) -> Result<Bytes, Refusal> {
         Ok(Err(error)) => Err(Refusal::new(ProblemKind::BodyIncomplete, error.to_string())),
         Err(_) => Err(Refusal::new(ProblemKind::BodyIncomplete, "the body did not come in time")),
     }
+}
+
+/// An answer that panicked, which is a mistake in this program.
+fn broken(error: &JoinError) -> Response {
+    tracing::error!(%error, "answering a request of a control port broke off");
+    ProblemKind::Internal.with("the answer broke off; see the program's own log").into_response()
 }
 
 /// Termination of a request that the router has answered.

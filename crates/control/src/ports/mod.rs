@@ -13,11 +13,10 @@ use portcullis_plan::{Plan, PortPlan};
 use tokio::{
     net::{TcpListener, UnixListener},
     sync::{mpsc, watch},
-    task::JoinHandle,
 };
 
 use crate::{
-    Publisher,
+    AbortOnDrop, Publisher,
     admin::{admin_routes, metrics_routes},
     sockets::{ControlChange, ControlSocket, SocketFile, address_text},
 };
@@ -52,7 +51,7 @@ impl Shared {
     }
 }
 
-/// Opens and closes control ports as plans come; ends with the process.
+/// Opens and closes control ports as plans come; ends when the process is drained and the last answer is out.
 pub(crate) async fn serve(publisher: Arc<Publisher>, mut changes: mpsc::UnboundedReceiver<ControlChange>) {
     let shared = Arc::new(Shared {
         recorder: Recorder::new(publisher.access_log()),
@@ -61,9 +60,14 @@ pub(crate) async fn serve(publisher: Arc<Publisher>, mut changes: mpsc::Unbounde
         publisher,
     });
     let mut open: HashMap<ListenAddress, Listening> = HashMap::new();
-    while let Some(change) = changes.recv().await {
+    loop {
+        let change = tokio::select! {
+            change = changes.recv() => change,
+            () = shared.publisher.drained() => None,
+        };
+        let Some(change) = change else { break };
         for address in change.closed {
-            // Dropping it stops accepting and tells its connections to end after their current request.
+            // Connections end by themselves after their current request; nobody waits for them.
             open.remove(&address);
         }
         for (address, socket) in change.opened {
@@ -75,34 +79,39 @@ pub(crate) async fn serve(publisher: Arc<Publisher>, mut changes: mpsc::Unbounde
             }
         }
     }
+    // Whoever asked for the end gets an answer before it comes.
+    for listening in open.into_values() {
+        listening.end().await;
+    }
 }
 
 /// A control port that is open.
 #[derive(Debug)]
 struct Listening {
-    task: JoinHandle<()>,
-    /// Connections end when it is gone.
-    _open: watch::Sender<()>,
+    accepting: AbortOnDrop,
+    /// Connections end after their current request when it is gone or says so.
+    closing: watch::Sender<bool>,
     _file: Option<SocketFile>,
-}
-
-impl Drop for Listening {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
 }
 
 impl Listening {
     fn start(shared: &Arc<Shared>, address: ListenAddress, socket: ControlSocket) -> io::Result<Self> {
-        let (open, closed) = watch::channel(());
+        let (closing, closed) = watch::channel(false);
         let port = ControlPort { shared: Arc::clone(shared), address, room: Room::new(), closed };
-        let (task, file) = match socket {
+        let (accepting, file) = match socket {
             ControlSocket::Tcp(socket) => (tokio::spawn(port.accept_tcp(TcpListener::from_std(socket)?)), None),
             ControlSocket::Unix(socket, file) => {
                 (tokio::spawn(port.accept_unix(UnixListener::from_std(socket)?)), Some(file))
             }
         };
-        Ok(Self { task, _open: open, _file: file })
+        Ok(Self { accepting: AbortOnDrop(accepting), closing, _file: file })
+    }
+
+    /// Stops accepting and waits for the connections.
+    async fn end(self) {
+        drop(self.accepting);
+        self.closing.send_replace(true);
+        self.closing.closed().await;
     }
 }
 
@@ -112,12 +121,13 @@ struct ControlPort {
     shared: Arc<Shared>,
     address: ListenAddress,
     room: Room,
-    closed: watch::Receiver<()>,
+    closed: watch::Receiver<bool>,
 }
 
 impl ControlPort {
     async fn accept_tcp(self, listener: TcpListener) {
         loop {
+            self.log_is_ready().await;
             match listener.accept().await {
                 Ok((stream, source)) => self.welcome(Arrival::Tcp(stream, source)),
                 Err(error) => self.pause(&error).await,
@@ -127,10 +137,18 @@ impl ControlPort {
 
     async fn accept_unix(self, listener: UnixListener) {
         loop {
+            self.log_is_ready().await;
             match listener.accept().await {
                 Ok((stream, _)) => self.welcome(Arrival::Unix(stream)),
                 Err(error) => self.pause(&error).await,
             }
+        }
+    }
+
+    /// Where the port requires a log, nobody is let in while it can not take records.
+    async fn log_is_ready(&self) {
+        if let Some((_, port)) = self.shared.port(&self.address) {
+            self.shared.recorder.ready(&port).await;
         }
     }
 

@@ -55,11 +55,11 @@ pub(super) struct Ended<'a> {
 
 impl Asked {
     /// Reads what the record will tell. `body` is the body's length in bytes.
-    pub(super) fn new(method: &Method, uri: &Uri, headers: &HeaderMap, body: u64) -> Self {
+    pub(super) fn new(began: Instant, method: &Method, uri: &Uri, headers: &HeaderMap, body: u64) -> Self {
         let path = uri.path_and_query().map_or_else(|| uri.path().to_owned(), ToString::to_string);
         let start_line = method.as_str().len() + uri.to_string().len() + " HTTP/1.1\r\n".len() + 1;
         Self {
-            began: Instant::now(),
+            began,
             method: method.clone(),
             host: headers.get(header::HOST).map(|host| host.as_bytes().to_vec()),
             path,

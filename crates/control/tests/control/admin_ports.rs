@@ -58,11 +58,14 @@ fn no_answer_holds_the_token() {
     }
 }
 
+/// Method, path, headers; then status, problem and termination.
+type Case<'a> = (&'a str, &'a str, &'a [&'a str], u16, &'a str, &'a str);
+
 #[test]
 fn what_is_refused_is_a_problem_document_and_leaves_a_record() {
     let (proxy, admin, _) = over_tcp();
     let bearer = format!("Authorization: Bearer {TOKEN}");
-    let cases: &[(&str, &str, &[&str], u16, &str, &str)] = &[
+    let cases: &[Case<'_>] = &[
         ("GET", "/v1/status", &[], 401, "unauthorized", "refused-route"),
         ("GET", "/v1/status", &["Authorization: Bearer wrong"], 401, "unauthorized", "refused-route"),
         ("GET", "/v1/status", &[&bearer, "Origin: http://evil.example"], 403, "cross-origin", "refused-route"),

@@ -82,13 +82,7 @@ pub(super) async fn exchange(
     }
 }
 
-async fn ask<S>(
-    stream: S,
-    place: &Place,
-    token: Option<&Secret>,
-    method: &Method,
-    path: &str,
-) -> anyhow::Result<Answer>
+async fn ask<S>(stream: S, place: &Place, token: Option<&Secret>, method: &Method, path: &str) -> anyhow::Result<Answer>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {

@@ -56,7 +56,7 @@ pub(crate) enum Outcome<T> {
     /// It was done.
     Done(T),
     /// The proxy refused, and says why.
-    Refused(Problem),
+    Refused(Box<Problem>),
 }
 
 impl AdminArguments {
@@ -119,7 +119,7 @@ impl Proxy {
         if is_right {
             return Ok(Outcome::Done(serde_json::from_slice(&body).with_context(foreign)?));
         }
-        Ok(Outcome::Refused(serde_json::from_slice(&body).with_context(foreign)?))
+        Ok(Outcome::Refused(Box::new(serde_json::from_slice(&body).with_context(foreign)?)))
     }
 }
 

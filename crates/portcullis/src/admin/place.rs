@@ -92,18 +92,20 @@ impl Place {
         let declared = portcullis_config::load(&path).declared;
         let shown = path.display();
         let Some(declared) = declared else {
-            bail!("{shown} can not be read, so it does not tell the admin port; `portcullis check {shown}` says why, or \
-                   name the port with --admin");
+            bail!(
+                "{shown} can not be read, so it does not tell the admin port; `portcullis check {shown}` says why, or \
+                   name the port with --admin"
+            );
         };
         let Some(port) = best_admin_port(&declared) else {
             bail!("{shown} declares no port with `role: admin`, by which the proxy could be asked");
         };
         let name = format!("admin port `{}` of {shown}", port.name.value);
-        let place = Self::of(port, name, material)?;
+        let place = Self::of(port, &name, material)?;
         Ok((place, declared.admin.token.map(|token| token.value)))
     }
 
-    fn of(port: &Port, name: String, material: Material) -> anyhow::Result<Self> {
+    fn of(port: &Port, name: &str, material: Material) -> anyhow::Result<Self> {
         let address = match &port.listen.value {
             ListenAddress::Unix(path) => {
                 let name = format!("{name} (unix:{})", path.display());

@@ -17,6 +17,8 @@ pub(crate) struct Schema {
 
 impl Schema {
     pub(crate) fn run(self) -> anyhow::Result<Verdict> {
+        // Both mean the same; the option is there because every verb has it.
+        let Self { format: Format::Json | Format::Text } = self;
         output::print_json(&portcullis_config::schema::schema())?;
         Ok(Verdict::Fine)
     }

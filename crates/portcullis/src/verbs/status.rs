@@ -4,7 +4,9 @@ use std::{fmt::Write, io, time::Duration};
 
 use clap::Args;
 use comfy_table::{Cell, Color};
-use portcullis_control::answers::{Endpoint, EndpointWord, Outcome, PhaseWord, Port, ReloadReport, Service, Status as Process};
+use portcullis_control::answers::{
+    Endpoint, EndpointWord, Outcome, PhaseWord, Port, ReloadReport, Service, Status as Process,
+};
 use serde::Serialize;
 
 use crate::{
@@ -176,5 +178,65 @@ fn span(seconds: u64) -> String {
         (0, 0, minutes) => format!("{minutes}m {}s", seconds % 60),
         (0, hours, minutes) => format!("{hours}h {minutes}m"),
         (days, hours, _) => format!("{days}d {hours}h"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn overview(phase: &str, state: &str, reason: Option<&str>) -> Overview {
+        let status = json!({
+            "version": "1.0.0", "pid": 7, "phase": phase, "uptime_seconds": 8000, "workers": 2,
+            "file": "portcullis.yaml", "generation": 3, "generation_since": 0, "open_connections": 12,
+            "drain_left_ms": null, "last_reload": null, "warnings": [],
+            "access_log": { "state": "working", "dropped_sink_full": 0, "dropped_write_error": 0 },
+        });
+        let ports = json!([{
+            "name": "web", "listen": "0.0.0.0:443", "role": "public", "scope": "public", "protocol": "https",
+            "passthrough": false, "client_certificate": "none", "certificates": [], "redirect_https": null,
+            "accepted_wildcard": null, "services": ["shop"], "active_connections": 12, "connections": 40,
+            "requests": 1234, "terminations": {},
+        }]);
+        let services = json!([{
+            "name": "shop", "protocol": "http", "balance": "round-robin", "checked": true, "available": 1,
+            "finished": {}, "retries": 0,
+            "endpoints": [{
+                "address": "127.0.0.1:3000", "weight": 1, "state": state, "reason": reason, "in_flight": 2,
+                "active_connections": 3, "connect_failures": 0, "checks_passed": 9, "checks_failed": 0,
+            }],
+        }]);
+        Overview {
+            status: serde_json::from_value(status).unwrap(),
+            ports: serde_json::from_value(ports).unwrap(),
+            services: serde_json::from_value(services).unwrap(),
+        }
+    }
+
+    #[test]
+    fn the_page_shows_ports_then_endpoints_and_why_one_is_down() {
+        let overview = overview("serving", "down", Some("nobody listens on 127.0.0.1:3000"));
+        insta::assert_snapshot!(overview.draw(Palette::Plain));
+    }
+
+    #[test]
+    fn only_a_proxy_that_serves_with_all_endpoints_is_fine() {
+        for (phase, state, is_fine) in [
+            ("serving", "up", true),
+            ("serving", "unchecked", true),
+            ("serving", "ejected", true),
+            ("serving", "down", false),
+            ("draining", "up", false),
+        ] {
+            assert_eq!(overview(phase, state, None).is_fine(), is_fine, "{phase} {state}");
+        }
+    }
+
+    #[test]
+    fn spans_of_time_are_told_in_two_units() {
+        let spans = [5, 65, 8000, 266_400].map(span);
+        assert_eq!(spans, ["5s", "1m 5s", "2h 13m", "3d 2h"]);
     }
 }
