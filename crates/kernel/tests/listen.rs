@@ -4,14 +4,23 @@
 
 use std::{
     fs, io,
+    net::{TcpListener, TcpStream},
     os::unix::{fs::PermissionsExt, net::UnixStream},
 };
 
 use portcullis_kernel::listen::{ListenError, listen, listen_unix};
 
+/// Whether this host speaks IPv6 at all; one that does not has nothing to say about half of the cases.
+fn has_ipv6() -> bool {
+    TcpListener::bind("[::1]:0").is_ok()
+}
+
 #[test]
 fn an_address_of_another_host_is_refused_with_those_of_this_one() {
     for address in ["203.0.113.7:8080", "[2001:db8::7]:8080"] {
+        if address.starts_with('[') && !has_ipv6() {
+            continue;
+        }
         let error = listen(address.parse().unwrap(), 1).unwrap_err();
         assert!(matches!(error, ListenError::NoSuchAddress { .. }), "{error}");
         let said = error.to_string();
@@ -28,11 +37,14 @@ fn a_forbidden_port_names_the_capability_and_the_setting() {
 
 #[test]
 fn sockets_do_not_block_and_ipv6_ones_take_no_ipv4() {
+    if !has_ipv6() {
+        return;
+    }
     let six = listen("[::]:0".parse().unwrap(), 1).unwrap();
     assert_eq!(six[0].accept().unwrap_err().kind(), io::ErrorKind::WouldBlock);
     let port = six[0].local_addr().unwrap().port();
-    assert_eq!(std::net::TcpStream::connect(("127.0.0.1", port)).unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
-    assert!(std::net::TcpStream::connect(("::1", port)).is_ok());
+    assert_eq!(TcpStream::connect(("127.0.0.1", port)).unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+    assert!(TcpStream::connect(("::1", port)).is_ok());
 }
 
 #[test]

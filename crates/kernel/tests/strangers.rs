@@ -43,6 +43,10 @@ impl Stranger {
         i32::try_from(self.child.id()).unwrap()
     }
 
+    fn command(&self) -> String {
+        std::fs::read_to_string(format!("/proc/{}/comm", self.pid())).unwrap().trim().to_owned()
+    }
+
     /// `command` is one of [`obey`]'s; the answer is the local address.
     fn told(&mut self, command: &str) -> SocketAddr {
         writeln!(self.child.stdin.as_mut().unwrap(), "{command}").unwrap();
@@ -107,6 +111,11 @@ fn obey(command: &str, held: &mut Vec<Socket>) -> SocketAddr {
     address
 }
 
+/// Whether this host speaks IPv6 at all; one that does not has nothing to say about half of the cases.
+fn has_ipv6() -> bool {
+    TcpListener::bind("[::1]:0").is_ok()
+}
+
 fn at(ip: &str, of: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip.parse().unwrap(), of.port())
 }
@@ -123,7 +132,13 @@ fn who_holds_a_port_is_said_with_process_user_and_address() {
         ("share 127.0.0.1:0", vec!["127.0.0.1", "0.0.0.0"], vec!["127.0.0.2"], Use::Sharing),
         ("share 0.0.0.0:0", vec!["127.0.0.1", "0.0.0.0"], vec!["::1"], Use::Sharing),
     ];
-    for (command, taken, free, usage) in table {
+    for (command, taken, mut free, usage) in table {
+        if !has_ipv6() {
+            free.retain(|ip| !ip.contains(':'));
+            if command.contains('[') {
+                continue;
+            }
+        }
         let (stranger, theirs) = Stranger::holding(command);
         for ip in taken {
             let wanted = at(ip, theirs);
@@ -133,8 +148,8 @@ fn who_holds_a_port_is_said_with_process_user_and_address() {
             assert_eq!(holder.process.as_ref().unwrap().pid, stranger.pid());
             assert_eq!((holder.address, holder.usage), (theirs, usage), "{command}, {wanted}");
             let said = error.to_string();
-            assert!(said.starts_with(&format!("{wanted} is taken: strangers")), "{said}");
-            assert!(said.contains(&format!("(pid {}, user ", stranger.pid())), "{said}");
+            let who = format!("{wanted} is taken: {} (pid {}, user ", stranger.command(), stranger.pid());
+            assert!(said.starts_with(&who), "{said}");
             assert!(said.contains(&format!("listens on {theirs}")), "{said}");
             assert_eq!(said.contains("with SO_REUSEPORT"), usage == Use::Sharing, "{said}");
         }
@@ -252,6 +267,9 @@ fn a_service_on_another_address_or_near_is_mentioned_and_one_elsewhere_is_not_gu
     let other_host: SocketAddr = "203.0.113.7:3000".parse().unwrap();
     assert_eq!(nobody_listens(other_host, None, &[]).to_string(), "nobody listens on 203.0.113.7:3000");
     assert_eq!(identify(other_host), None);
+    if !has_ipv6() {
+        return;
+    }
     // IPv6 loopback, where some runtimes listen for "localhost", is another address as well.
     let six = stranger.told("listen [::1]:0");
     let found = nobody_listens(at("127.0.0.1", six), None, &[]);
