@@ -203,6 +203,9 @@ impl Attempt<'_> {
         let mut source = reader.into_body(idle);
         let relayed = relay(&mut source, &mut sink).await;
         let bytes_sent = sink.sent() + sent;
+        if let Some(failure) = unsent_failure(&relayed, sink.sent(), sent) {
+            return Err(failure);
+        }
         let ended = relayed.map_or_else(response_end, |()| Termination::Completed.into());
         let is_whole = ended.termination == Termination::Completed;
         let next = if is_whole && keep_alive { Next::Request } else { Next::Close };
@@ -310,6 +313,9 @@ impl Attempt<'_> {
             })
             .await
         };
+        if let Some(failure) = unsent_failure(&relayed, sink.sent(), sent) {
+            return Err(failure);
+        }
         let ended = relayed.map_or_else(response_end, |()| Termination::Completed.into());
         let is_whole = ended.termination == Termination::Completed && upload.is_complete.get();
         let finished = Instant::now();
@@ -538,6 +544,17 @@ fn upload_failure(error: Option<RelayError>) -> Failure {
         status,
         told,
         sent: 0,
+    }
+}
+
+/// A body that turned out to be malformed before a byte of its head had left: the client can still be told.
+fn unsent_failure(relayed: &Result<(), RelayError>, response_bytes: u64, interim_bytes: u64) -> Option<Failure> {
+    match relayed {
+        Err(RelayError::Coding(error)) if response_bytes == 0 => {
+            let error = HeadError::Refused(ResponseError::BadChunk(*error));
+            Some(Failure { sent: interim_bytes, ..failure(error, false) })
+        }
+        _ => None,
     }
 }
 

@@ -83,6 +83,10 @@ pub(crate) async fn exchange(visit: &mut Visit, client: &mut Downstream, arrival
         Ok(finished) => finished,
         Err(refused) => answer_refusal(visit, client, refused, &mut story).await,
     };
+    if let Some(query) = client.head.query {
+        path.push(b'?');
+        path.extend_from_slice(query.of(client.text()));
+    }
     tell(visit, client, &story, &path, &finished.ended);
     visit.worker.give_scratch(path);
     if finished.next == Next::Close {
@@ -495,7 +499,7 @@ fn tell(visit: &mut Visit, client: &Http1, story: &Story<'_>, path: &[u8], ended
         kind: RecordKind::Request,
         method: is_known.then(|| head.method.of(text)),
         host: head.authority.map(|span| span.of(text)),
-        path: is_known.then_some(if path.is_empty() { head.path.of(text) } else { path }),
+        path: is_known.then_some(if path.is_empty() || path[0] == b'?' { head.target.of(text) } else { path }),
         status: story.status,
         bytes_received: story.bytes_received,
         bytes_sent: story.bytes_sent,

@@ -154,10 +154,13 @@ impl Direction<'_> {
     async fn copy(&self) -> Result<(), Broken> {
         let mut buffer = self.buffers.take();
         loop {
-            let count = self
-                .patiently(async || self.from.read(&mut buffer, self.deadline).await)
-                .await
-                .map_err(Broken::Reading)?;
+            let count = match self.patiently(async || self.from.read(&mut buffer, self.deadline).await).await {
+                Ok(count) => count,
+                // TLS that ends without close_notify, as many clients do. Whether the protocol inside was complete is
+                // for its two ends to know; to them it is the end of the stream either way.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => 0,
+                Err(error) => return Err(Broken::Reading(error)),
+            };
             if count == 0 {
                 self.buffers.give(buffer);
                 return Ok(());
