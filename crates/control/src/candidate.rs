@@ -1,6 +1,6 @@
 //! From a file to a plan that may be published, or to the findings that say why it may not.
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::SystemTime};
 
 use portcullis_config::{
     declared::Declared,
@@ -22,6 +22,8 @@ pub struct Reading {
     pub sources: Sources,
     /// In reading order.
     pub findings: Vec<Finding>,
+    /// When reading began.
+    pub read_at: SystemTime,
 }
 
 /// A plan that passed every check, with what it was made from.
@@ -35,6 +37,8 @@ pub struct Candidate {
     pub sources: Arc<Sources>,
     /// Findings that do not keep it from running.
     pub warnings: Vec<Finding>,
+    /// When reading its files began: what changed later is not in it.
+    pub read_at: SystemTime,
 }
 
 /// Rules that only loading certificates and resolving names can judge, and that reading the file can not.
@@ -50,8 +54,9 @@ const RULES_OF_COMPILING: [RuleId; 6] = [
 impl Reading {
     /// Reads the file and what it includes, and runs all checks on it. Blocks.
     pub fn of(path: &Path) -> Self {
+        let read_at = SystemTime::now();
         let portcullis_config::Loaded { declared, sources, findings } = portcullis_config::load(path);
-        Self { declared, sources, findings }
+        Self { declared, sources, findings, read_at }
     }
 
     /// Number of workers that the file asks for, or that this machine has.
@@ -74,10 +79,10 @@ impl Reading {
     /// Loads certificates, resolves names, and makes a plan of it. Blocks. All that is wrong is reported at once:
     /// a file with other errors still gets its certificates looked at.
     pub fn compile(self, registries: &Registries) -> Result<Candidate, Rejection> {
-        let Self { declared, sources, mut findings } = self;
+        let Self { declared, sources, mut findings, read_at } = self;
         let Some(declared) = declared else { return Err(Rejection::Findings { findings, sources: Arc::new(sources) }) };
         if !findings.iter().any(Finding::is_error) {
-            return Candidate::compile(Arc::new(declared), Arc::new(sources), findings, registries);
+            return Candidate::compile(Arc::new(declared), Arc::new(sources), findings, read_at, registries);
         }
         let further = compile(&declared, registries).map_or_else(|errors| errors, |(_, warnings)| warnings);
         findings.extend(further.into_iter().filter(|finding| RULES_OF_COMPILING.contains(&finding.rule)));
@@ -92,13 +97,14 @@ impl Candidate {
         declared: Arc<Declared>,
         sources: Arc<Sources>,
         mut warnings: Vec<Finding>,
+        read_at: SystemTime,
         registries: &Registries,
     ) -> Result<Self, Rejection> {
         match compile(&declared, registries) {
             Ok((plan, more)) => {
                 warnings.extend(more);
                 finding::sort(&mut warnings);
-                Ok(Self { plan, declared, sources, warnings })
+                Ok(Self { plan, declared, sources, warnings, read_at })
             }
             Err(errors) => {
                 warnings.extend(errors);

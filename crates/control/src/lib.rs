@@ -20,6 +20,7 @@ mod phase;
 mod ports;
 mod publisher;
 mod rejection;
+mod running;
 mod sockets;
 mod task;
 mod watch;
@@ -28,8 +29,9 @@ pub use admin::openapi;
 pub use candidate::{Candidate, Reading};
 pub use control::Control;
 pub use phase::Phase;
-pub use publisher::{LogLevels, Publisher, Running, Start};
+pub use publisher::{LogLevels, Publisher, Start};
 pub use rejection::Rejection;
+pub use running::Running;
 pub use watch::Watching;
 
 use task::AbortOnDrop;

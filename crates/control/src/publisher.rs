@@ -1,44 +1,24 @@
 //! The running plan and how it is replaced: validated whole, then published, or not at all.
 
 use std::{
-    collections::HashSet,
     fmt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant, SystemTime},
 };
 
-use portcullis_balance::EndpointState;
-use portcullis_config::{
-    declared::{Declared, LogLevel},
-    finding::Finding,
-    sources::Sources,
-};
+use portcullis_config::declared::LogLevel;
 use portcullis_observe::{AccessLog, metrics::ReloadOutcome};
-use portcullis_plan::{Plan, Registries};
+use portcullis_plan::Registries;
 use portcullis_proxy::{Change, DataPlane, Start as StartWorkers};
 use tokio::sync::{Mutex as Turn, mpsc, watch};
 
 use crate::{
     Candidate, Phase, Reading, Rejection,
-    answers::{Cause, ReloadReport},
+    answers::{Cause, Outcome, ReloadReport},
+    running::{FilesRead, ReadOnce, Running, retire},
     sockets::{ControlChange, Difference},
 };
-
-/// What runs now, with what it was made from.
-#[derive(Debug, Clone)]
-pub struct Running {
-    /// The plan.
-    pub plan: Arc<Plan>,
-    /// What was declared.
-    pub declared: Arc<Declared>,
-    /// The texts it was read from.
-    pub sources: Arc<Sources>,
-    /// What was found in it that does not keep it from running.
-    pub warnings: Arc<[Finding]>,
-    /// Since when it runs.
-    pub since: SystemTime,
-}
 
 /// Sets the level of the program's own log.
 pub type LogLevels = Box<dyn Fn(LogLevel) + Send + Sync>;
@@ -79,11 +59,10 @@ pub struct Publisher {
 }
 
 /// The last reload, successful or not.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Attempt {
     report: Option<Arc<ReloadReport>>,
-    /// Files that it read. A file that failed is watched too: its repair is what one waits for.
-    read: Vec<PathBuf>,
+    files: FilesRead,
 }
 
 impl fmt::Debug for Publisher {
@@ -100,7 +79,7 @@ impl Publisher {
         let workers = registries.endpoints.workers();
         let access_log = AccessLog::open(candidate.plan.access_log.clone()).map_err(Rejection::AccessLog)?;
         let sockets = Difference::between(None, &candidate.plan).open(workers).map_err(Rejection::Listen)?;
-        let read = files_of(&candidate.declared, &candidate.sources);
+        let files = FilesRead::of(Some(&candidate.declared), &candidate.sources, candidate.read_at);
         let read_once = ReadOnce::of(&candidate.declared);
         let running = Running::new(candidate);
         let plan = Arc::clone(&running.plan);
@@ -121,7 +100,7 @@ impl Publisher {
             phase: watch::Sender::new(Phase::Serving),
             control_sockets,
             turn: Turn::new(()),
-            attempt: Mutex::new(Attempt { report: None, read }),
+            attempt: Mutex::new(Attempt { report: None, files }),
             log_levels,
             read_once,
             started: Instant::now(),
@@ -139,17 +118,17 @@ impl Publisher {
             // Files are read and names resolved: that blocks, and may take a while.
             let compiled = tokio::task::spawn_blocking(move || {
                 let reading = Reading::of(&path);
-                let read: Vec<PathBuf> = reading.sources.paths().map(Path::to_path_buf).collect();
-                (reading.compile(&registries), read)
+                let files = FilesRead::of(reading.declared.as_ref(), &reading.sources, reading.read_at);
+                (reading.compile(&registries), Some(files))
             });
-            let (candidate, read) = compiled.await.unwrap_or_else(|_| (Err(Rejection::Internal), Vec::new()));
-            publisher.conclude(cause, candidate, read).await
+            let (candidate, files) = compiled.await.unwrap_or((Err(Rejection::Internal), None));
+            publisher.conclude(cause, candidate, files).await
         });
         match attempt.await {
             Ok(report) => report,
             Err(error) => {
                 tracing::error!(%error, "a reload broke off");
-                self.remember(ReloadReport::rejected(cause, self.generation(), &Rejection::Internal), Vec::new())
+                self.remember(ReloadReport::rejected(cause, self.generation(), &Rejection::Internal), None)
             }
         }
     }
@@ -162,21 +141,18 @@ impl Publisher {
         let compiled = tokio::task::spawn_blocking(move || {
             let (declared, sources) = (Arc::clone(&running.declared), Arc::clone(&running.sources));
             // The warnings of the checks still hold; those of compiling are found again.
-            Candidate::compile(declared, sources, running.warnings.to_vec(), &registries)
+            Candidate::compile(declared, sources, running.warnings.to_vec(), SystemTime::now(), &registries)
         });
         let candidate = compiled.await.unwrap_or(Err(Rejection::Internal));
-        self.conclude(Cause::Certificates, candidate, Vec::new()).await
+        self.conclude(Cause::Certificates, candidate, None).await
     }
 
     async fn conclude(
         &self,
         cause: Cause,
         candidate: Result<Candidate, Rejection>,
-        mut read: Vec<PathBuf>,
+        files: Option<FilesRead>,
     ) -> Arc<ReloadReport> {
-        if let Ok(candidate) = &candidate {
-            read.extend(files_of(&candidate.declared, &candidate.sources));
-        }
         let published = match candidate {
             Ok(candidate) => self.publish(cause, candidate).await,
             Err(rejection) => Err(rejection),
@@ -196,7 +172,7 @@ impl Publisher {
                 report
             }
         };
-        self.remember(report, read)
+        self.remember(report, files)
     }
 
     /// Binds all new ports first; if any fails nothing changes, and those just bound are closed again.
@@ -320,8 +296,8 @@ impl Publisher {
     }
 
     /// Files whose change is a change of the configuration.
-    pub(crate) fn files(&self) -> Vec<PathBuf> {
-        self.attempt.lock().unwrap_or_else(PoisonError::into_inner).read.clone()
+    pub(crate) fn files(&self) -> FilesRead {
+        self.attempt.lock().unwrap_or_else(PoisonError::into_inner).files.clone()
     }
 
     /// Ends the workers, whatever is still open, and writes the rest of the access log.
@@ -336,69 +312,21 @@ impl Publisher {
         self.running.borrow().plan.generation
     }
 
-    fn remember(&self, report: ReloadReport, read: Vec<PathBuf>) -> Arc<ReloadReport> {
+    /// `files` are those that were read, if any were.
+    fn remember(&self, report: ReloadReport, files: Option<FilesRead>) -> Arc<ReloadReport> {
         let report = Arc::new(report);
         let mut attempt = self.attempt.lock().unwrap_or_else(PoisonError::into_inner);
-        attempt.report = Some(Arc::clone(&report));
-        if !read.is_empty() {
-            attempt.read = read;
+        // Renewed certificates do not make up for an edit that was rejected: the status goes on showing that.
+        let is_open_matter = files.is_none()
+            && report.outcome == Outcome::Applied
+            && attempt
+                .report
+                .as_ref()
+                .is_some_and(|last| last.outcome == Outcome::Rejected && last.cause != Cause::Certificates);
+        if !is_open_matter {
+            attempt.report = Some(Arc::clone(&report));
         }
+        attempt.files = files.unwrap_or_else(|| attempt.files.clone());
         report
-    }
-}
-
-impl Running {
-    fn new(candidate: Candidate) -> Self {
-        Self {
-            plan: Arc::new(candidate.plan),
-            declared: candidate.declared,
-            sources: candidate.sources,
-            warnings: candidate.warnings.into(),
-            since: SystemTime::now(),
-        }
-    }
-}
-
-/// The main file, includes, and the files of secrets.
-fn files_of(declared: &Declared, sources: &Sources) -> Vec<PathBuf> {
-    let mut files: Vec<PathBuf> = sources.paths().map(Path::to_path_buf).chain(declared.sources.clone()).collect();
-    files.sort_unstable();
-    files.dedup();
-    files
-}
-
-/// Settings that are read once, at the start.
-#[derive(Debug)]
-struct ReadOnce {
-    workers: Option<usize>,
-    buckets: Vec<Duration>,
-}
-
-impl ReadOnce {
-    fn of(declared: &Declared) -> Self {
-        Self {
-            workers: declared.workers.map(|workers| workers.value),
-            buckets: declared.metrics.buckets.iter().map(|bound| bound.value).collect(),
-        }
-    }
-
-    /// What waits for the next start.
-    fn notes(&self, declared: &Declared) -> Vec<String> {
-        let now = Self::of(declared);
-        let changed = [("workers", self.workers != now.workers), ("metrics.buckets", self.buckets != now.buckets)];
-        let changed = changed.into_iter().filter(|(_, is_changed)| *is_changed);
-        changed.map(|(setting, _)| format!("`{setting}` has changed and takes effect with the next start")).collect()
-    }
-}
-
-/// Endpoints that the new plan does not name: their connections are not pooled again.
-fn retire(old: &Plan, new: &Plan) {
-    let endpoints = |plan: &Plan| -> Vec<Arc<EndpointState>> {
-        let endpoints = plan.services.iter().flat_map(|service| &service.endpoints);
-        endpoints.map(|endpoint| Arc::clone(&endpoint.state)).collect()
-    };
-    let stay: HashSet<usize> = endpoints(new).iter().map(|state| Arc::as_ptr(state).addr()).collect();
-    for gone in endpoints(old).iter().filter(|state| !stay.contains(&Arc::as_ptr(state).addr())) {
-        gone.retire();
     }
 }

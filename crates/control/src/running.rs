@@ -1,0 +1,99 @@
+//! What runs now, what it was made from, and what of it waits for the next start.
+
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use portcullis_balance::EndpointState;
+use portcullis_config::{declared::Declared, finding::Finding, sources::Sources};
+use portcullis_plan::Plan;
+
+use crate::Candidate;
+
+/// What runs now, with what it was made from.
+#[derive(Debug, Clone)]
+pub struct Running {
+    /// The plan.
+    pub plan: Arc<Plan>,
+    /// What was declared.
+    pub declared: Arc<Declared>,
+    /// The texts it was read from.
+    pub sources: Arc<Sources>,
+    /// What was found in it that does not keep it from running.
+    pub warnings: Arc<[Finding]>,
+    /// When reading its files began: what changed later is not in it.
+    pub read_at: SystemTime,
+    /// Since when it runs.
+    pub since: SystemTime,
+}
+
+impl Running {
+    pub(crate) fn new(candidate: Candidate) -> Self {
+        Self {
+            plan: Arc::new(candidate.plan),
+            declared: candidate.declared,
+            sources: candidate.sources,
+            warnings: candidate.warnings.into(),
+            read_at: candidate.read_at,
+            since: SystemTime::now(),
+        }
+    }
+}
+
+/// Files of a configuration, also of one that was rejected: its repair is what one waits for.
+#[derive(Debug, Clone)]
+pub(crate) struct FilesRead {
+    pub(crate) paths: Vec<PathBuf>,
+    /// When reading them began.
+    pub(crate) at: SystemTime,
+}
+
+impl FilesRead {
+    /// The main file, includes, and the files of secrets.
+    pub(crate) fn of(declared: Option<&Declared>, sources: &Sources, at: SystemTime) -> Self {
+        let secrets = declared.into_iter().flat_map(|declared| declared.sources.iter().cloned());
+        let mut paths: Vec<PathBuf> = sources.paths().map(Path::to_path_buf).chain(secrets).collect();
+        paths.sort_unstable();
+        paths.dedup();
+        Self { paths, at }
+    }
+}
+
+/// Settings that are read once, at the start.
+#[derive(Debug)]
+pub(crate) struct ReadOnce {
+    workers: Option<usize>,
+    buckets: Vec<Duration>,
+}
+
+impl ReadOnce {
+    pub(crate) fn of(declared: &Declared) -> Self {
+        Self {
+            workers: declared.workers.map(|workers| workers.value),
+            buckets: declared.metrics.buckets.iter().map(|bound| bound.value).collect(),
+        }
+    }
+
+    /// What waits for the next start.
+    pub(crate) fn notes(&self, declared: &Declared) -> Vec<String> {
+        let now = Self::of(declared);
+        let changed = [("workers", self.workers != now.workers), ("metrics.buckets", self.buckets != now.buckets)];
+        let changed = changed.into_iter().filter(|(_, is_changed)| *is_changed);
+        changed.map(|(setting, _)| format!("`{setting}` has changed and takes effect with the next start")).collect()
+    }
+}
+
+/// Endpoints that the new plan does not name: their connections are not pooled again.
+pub(crate) fn retire(old: &Plan, new: &Plan) {
+    let endpoints = |plan: &Plan| -> Vec<Arc<EndpointState>> {
+        let endpoints = plan.services.iter().flat_map(|service| &service.endpoints);
+        endpoints.map(|endpoint| Arc::clone(&endpoint.state)).collect()
+    };
+    let stay: HashSet<usize> = endpoints(new).iter().map(|state| Arc::as_ptr(state).addr()).collect();
+    for gone in endpoints(old).iter().filter(|state| !stay.contains(&Arc::as_ptr(state).addr())) {
+        gone.retire();
+    }
+}
