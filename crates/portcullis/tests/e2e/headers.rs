@@ -78,9 +78,15 @@ fn what_the_proxy_says_of_the_source_replaces_what_the_client_claims() {
 fn disguised_spellings_of_claims_do_not_pass_either() {
     let web = Web::start("a");
     let proxy = Proxy::before(web.address());
-    for name in
-        ["X_Forwarded_For", "x_forwarded-for", "X-FORWARDED_USER", "X.Forwarded.For", "Transfer_Encoding", "Content_Length", "Proxy"]
-    {
+    for name in [
+        "X_Forwarded_For",
+        "x_forwarded-for",
+        "X-FORWARDED_USER",
+        "X.Forwarded.For",
+        "Transfer_Encoding",
+        "Content_Length",
+        "Proxy",
+    ] {
         let echo = proxy.get("web", "/").header(name, "1").expects(200).echo();
         assert_eq!(echo.header(&name.to_ascii_lowercase()), None, "{name}");
     }

@@ -52,7 +52,10 @@ fn heads_are_bounded_in_every_dimension() {
 fn bodies_are_bounded_whether_announced_or_not() {
     let web = Web::start("a");
     let proxy = proxy_with("limits: { body-bytes: 10KiB }", &web);
-    assert_eq!(proxy.request("web", "POST", "/").body(vec![b'x'; 10_240]).expects(200).echo().number("body_bytes"), 10_240);
+    assert_eq!(
+        proxy.request("web", "POST", "/").body(vec![b'x'; 10_240]).expects(200).echo().number("body_bytes"),
+        10_240
+    );
 
     let mut announced = proxy.connect("web");
     announced.send("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 10241\r\n\r\n");
@@ -150,7 +153,8 @@ fn a_source_has_a_bounded_number_of_connections() {
 fn a_port_and_the_process_have_a_bounded_number_of_connections() {
     let web = Web::start("a");
     let port = proxy_with("limits: { connections: 2 }", &web);
-    let open: Vec<_> = (0..2).map(|_| port.connect("web").send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").response()).collect();
+    let open: Vec<_> =
+        (0..2).map(|_| port.connect("web").send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").response()).collect();
     assert!(open.iter().all(|response| response.status == 200));
     let held: Vec<_> = (0..2)
         .map(|_| {

@@ -4,17 +4,21 @@
 //! Tests own their processes, ports and directories, so that all of them may run at once.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a step that fails is a test that fails")]
 
+mod admin;
+mod balance;
+mod certificates;
+mod check;
 mod harness;
 mod headers;
 mod http;
-mod responses;
-mod smuggling;
-mod upgrade;
-mod certificates;
+mod limits;
+mod logs;
+mod postgres;
 mod proxy_protocol;
+mod reload;
+mod responses;
+mod routing;
+mod smuggling;
 mod tcp;
 mod tls;
-mod balance;
-mod limits;
-mod reload;
-mod routing;
+mod upgrade;

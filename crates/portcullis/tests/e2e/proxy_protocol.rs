@@ -73,9 +73,7 @@ fn local_speaks_for_itself_whatever_address_it_carries() {
 fn a_header_that_comes_byte_by_byte_is_the_same_header() {
     let web = Web::start("a");
     let proxy = Proxy::with(BEHIND_A_BALANCER, &[("shop", web.address())]);
-    for header in
-        [version_2(0x21, [203, 0, 113, 9], 1, &[]), b"PROXY TCP4 203.0.113.9 192.0.2.1 1 443\r\n".to_vec()]
-    {
+    for header in [version_2(0x21, [203, 0, 113, 9], 1, &[]), b"PROXY TCP4 203.0.113.9 192.0.2.1 1 443\r\n".to_vec()] {
         let mut client = proxy.connect("web");
         client.send_bytewise(header).send_bytewise("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
         assert_eq!(client.response().echo().all("x-forwarded-for"), ["203.0.113.9"]);

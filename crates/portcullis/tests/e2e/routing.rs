@@ -79,7 +79,8 @@ fn the_most_specific_route_takes_a_request() {
 #[test]
 fn what_no_route_takes_is_not_found_and_recorded() {
     let proxy = Scenario::new(ROUTES).start();
-    for (host, target) in [("b.test", "/"), (".b.test", "/"), ("xb.test", "/"), ("a.test.evil", "/"), ("c", "/theirs")] {
+    for (host, target) in [("b.test", "/"), (".b.test", "/"), ("xb.test", "/"), ("a.test.evil", "/"), ("c", "/theirs")]
+    {
         proxy.get("web", target).header("host", host).expects(404);
     }
     let record = proxy.log().wait_for_end("no-route");
@@ -89,8 +90,9 @@ fn what_no_route_takes_is_not_found_and_recorded() {
 #[test]
 fn a_hundred_thousand_hosts_load_and_cost_no_more_than_ten() {
     let web = Web::start("a");
-    let routes: String =
-        (0..100_000).map(|at| format!("  - {{ port: web, host: h{at}.test, service: shop, allow: anyone }}\n")).collect();
+    let routes: String = (0..100_000)
+        .map(|at| format!("  - {{ port: web, host: h{at}.test, service: shop, allow: anyone }}\n"))
+        .collect();
     let few: String = routes.lines().take(10).map(|line| format!("{line}\n")).collect();
     let head = "
 ports:
@@ -185,7 +187,10 @@ routes:
     )
     .start();
     let robots = proxy.get("web", "/robots.txt").expects(200);
-    assert_eq!((robots.text().as_str(), robots.header("content-type")), ("User-agent: *\n", Some("text/plain; charset=utf-8")));
+    assert_eq!(
+        (robots.text().as_str(), robots.header("content-type")),
+        ("User-agent: *\n", Some("text/plain; charset=utf-8"))
+    );
     let json = proxy.get("web", "/json").expects(503);
     assert_eq!((json.header("content-type"), json.header("retry-after")), (Some("application/json"), Some("60")));
     assert_eq!(proxy.get("web", "/empty").expects(204).header("content-length"), None);
@@ -245,12 +250,29 @@ routes:
         &[("shop", web.address())],
     );
     for target in [
-        "/admin", "/admin/", "/admin/x", "//admin/x", "/./admin", "/public/../admin", "/%61dmin", "/adm%69n/x",
-        "/public/%2e%2e/admin", "/public/.%2E/admin", "/%2e/admin", "http://example.test/admin",
+        "/admin",
+        "/admin/",
+        "/admin/x",
+        "//admin/x",
+        "/./admin",
+        "/public/../admin",
+        "/%61dmin",
+        "/adm%69n/x",
+        "/public/%2e%2e/admin",
+        "/public/.%2E/admin",
+        "/%2e/admin",
+        "http://example.test/admin",
     ] {
         proxy.get("web", target).expects(403);
     }
-    for target in ["/public/..;/admin", "/public/..%2fadmin", "/public\\..\\admin", "/..%5cadmin", "/admin%00", "/public/..%3b/admin"] {
+    for target in [
+        "/public/..;/admin",
+        "/public/..%2fadmin",
+        "/public\\..\\admin",
+        "/..%5cadmin",
+        "/admin%00",
+        "/public/..%3b/admin",
+    ] {
         proxy.get("web", target).expects(400);
     }
     assert_eq!(web.served(), 0);

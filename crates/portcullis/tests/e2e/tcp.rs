@@ -58,10 +58,12 @@ fn the_service_may_end_its_direction_first() {
 
 #[test]
 fn megabytes_pass_unharmed_both_ways_at_once() {
-    let backend = Backend::start(|mut peer| loop {
-        let some = peer.read_some();
-        if some.is_empty() || !peer.send(some) {
-            return;
+    let backend = Backend::start(|mut peer| {
+        loop {
+            let some = peer.read_some();
+            if some.is_empty() || !peer.send(some) {
+                return;
+            }
         }
     });
     let proxy = Proxy::with(TCP, &[("ledger", backend.address())]);

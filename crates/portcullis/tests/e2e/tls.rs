@@ -73,7 +73,8 @@ fn the_certificate_is_chosen_by_server_name() {
 fn both_versions_are_spoken_and_the_minimum_is_kept() {
     let (web, authority) = (Web::start("a"), Authority::new("test"));
     let proxy = proxy_for(&authority, &[&["shop.test"]], &web);
-    for (offered, expected) in [(&version::TLS12, ProtocolVersion::TLSv1_2), (&version::TLS13, ProtocolVersion::TLSv1_3)]
+    for (offered, expected) in
+        [(&version::TLS12, ProtocolVersion::TLSv1_2), (&version::TLS13, ProtocolVersion::TLSv1_3)]
     {
         let client = TlsClient::only(&authority, offered);
         let (mut connection, handshake) = client.connect(proxy.address("web"), "shop.test").unwrap();
@@ -104,7 +105,8 @@ fn openssl_and_curl_find_nothing_unusual() {
     }
     let resolve = format!("shop.test:{}:127.0.0.1", proxy.address("web").port());
     let url = format!("https://shop.test:{}/curl", proxy.address("web").port());
-    let output = output_of("curl", ["--silent", "--show-error", "--fail", "--cacert", &ca, "--resolve", &resolve, &url], b"");
+    let output =
+        output_of("curl", ["--silent", "--show-error", "--fail", "--cacert", &ca, "--resolve", &resolve, &url], b"");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
@@ -124,7 +126,8 @@ fn http_1_1_is_agreed_on_and_nothing_else() {
     let (web, authority) = (Web::start("a"), Authority::new("test"));
     let proxy = proxy_for(&authority, &[&["shop.test"]], &web);
     let client = TlsClient::trusting(&authority);
-    for (offered, agreed) in [(&["h2", "http/1.1"][..], Some("http/1.1")), (&["http/1.1"], Some("http/1.1")), (&[], None)]
+    for (offered, agreed) in
+        [(&["h2", "http/1.1"][..], Some("http/1.1")), (&["http/1.1"], Some("http/1.1")), (&[], None)]
     {
         let (_, handshake) = client.offering(offered).connect(proxy.address("web"), "shop.test").unwrap();
         assert_eq!(handshake.protocol.as_deref(), agreed, "{offered:?}");
@@ -176,8 +179,7 @@ fn handshakes_that_do_not_come_to_an_end_leave_a_record() {
 fn a_renewed_certificate_is_shown_without_a_reload() {
     let (web, authority) = (Web::start("a"), Authority::new("test"));
     let leaf = authority.issue(&["shop.test"]);
-    let proxy =
-        Scenario::new(HTTPS).text("certificates", &leaf.yaml()).service("shop", &[web.address()]).start();
+    let proxy = Scenario::new(HTTPS).text("certificates", &leaf.yaml()).service("shop", &[web.address()]).start();
     let client = TlsClient::trusting(&authority);
     let shown = || client.connect(proxy.address("web"), "shop.test").unwrap().1.leaf;
     let before = shown();
@@ -191,8 +193,7 @@ fn a_renewed_certificate_is_shown_without_a_reload() {
 fn a_damaged_renewal_leaves_the_certificate_in_place() {
     let (web, authority) = (Web::start("a"), Authority::new("test"));
     let leaf = authority.issue(&["shop.test"]);
-    let proxy =
-        Scenario::new(HTTPS).text("certificates", &leaf.yaml()).service("shop", &[web.address()]).start();
+    let proxy = Scenario::new(HTTPS).text("certificates", &leaf.yaml()).service("shop", &[web.address()]).start();
     let client = TlsClient::trusting(&authority);
     std::fs::write(&leaf.cert, "not a certificate").unwrap();
     wait_until("the program says what is wrong", || proxy.output().contains("cert").then_some(()));
@@ -226,7 +227,7 @@ routes:
     .start();
     let client = TlsClient::trusting(&authority);
     let (mut connection, _) = client.connect(proxy.address("mail"), "MAIL.test").unwrap();
-    connection.expect("220 ready\r\n").send("helo\r\n").expect("HELO\r\n").expect_close();
+    connection.expect("220 ready\r\n").send("helo\r\n").expect("HELO\r\n").half_close();
     let record = proxy.log().wait_for_end("completed");
     assert_eq!((record.text("sni"), record.text("tls")), ("mail.test", "TLSv1.3"));
 
@@ -251,7 +252,8 @@ routes:
 fn tls_service(authority: &Authority, names: &[&str]) -> crate::harness::Nginx {
     let leaf = authority.issue(names);
     let (cert, key) = (leaf.cert.display(), leaf.key.display());
-    let server = format!("ssl_certificate {cert}; ssl_certificate_key {key}; location / {{ return 200 {}; }}", names[0]);
+    let server =
+        format!("ssl_certificate {cert}; ssl_certificate_key {key}; location / {{ return 200 {}; }}", names[0]);
     crate::harness::Nginx::start_with(&server, "ssl")
 }
 
@@ -320,8 +322,7 @@ fn an_address_without_a_server_name_gets_the_first_certificate() {
     let (web, authority) = (Web::start("a"), Authority::new("test"));
     let proxy = proxy_for(&authority, &[&["127.0.0.1"], &["shop.test"]], &web);
     let stream = TcpStream::connect(proxy.address("web")).unwrap();
-    let (mut connection, _) =
-        TlsClient::trusting(&authority).connect_through(stream, "127.0.0.1", usize::MAX).unwrap();
+    let (mut connection, _) = TlsClient::trusting(&authority).connect_through(stream, "127.0.0.1", usize::MAX).unwrap();
     assert_eq!(connection.send(GET).response().status, 200);
     assert!(!proxy.log().wait_for_end("completed").has("sni"));
 }

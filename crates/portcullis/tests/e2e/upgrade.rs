@@ -32,6 +32,7 @@ fn both_sides_speak_freely_after_101() {
     let response = client.response();
     assert_eq!((response.status, response.header("upgrade")), (101, Some("chat/1")));
     client.expect("welcome").send("hello").expect("bye").expect_close();
+    drop(client);
     assert_eq!(proxy.log().wait_for_path("/chat").text("end"), "upgraded");
 }
 

@@ -76,7 +76,8 @@ impl Postgres {
     pub(crate) fn query(address: SocketAddr, options: &str, query: &str) -> Result<String, String> {
         let target =
             format!("hostaddr={} port={} user=portcullis dbname=postgres {options}", address.ip(), address.port());
-        let arguments = ["--no-psqlrc", "--tuples-only", "--no-align", "-v", "ON_ERROR_STOP=1", "-d", &target, "-f", "-"];
+        let arguments =
+            ["--no-psqlrc", "--tuples-only", "--no-align", "-v", "ON_ERROR_STOP=1", "-d", &target, "-f", "-"];
         let output = output_of("psql", arguments, query.as_bytes());
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
         if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }

@@ -134,7 +134,8 @@ fn filler(count: &str) -> Vec<u8> {
 
 fn answer(state: &State, method: &str, body: &[u8]) -> Vec<u8> {
     let status = state.status.load(Ordering::Relaxed);
-    let head = format!("HTTP/1.1 {status} Answer\r\nx-replica: {}\r\ncontent-length: {}\r\n\r\n", state.name, body.len());
+    let head =
+        format!("HTTP/1.1 {status} Answer\r\nx-replica: {}\r\ncontent-length: {}\r\n\r\n", state.name, body.len());
     let mut answer = head.into_bytes();
     if method != "HEAD" {
         answer.extend_from_slice(body);

@@ -32,8 +32,7 @@ asyncio.run(main())
         let address = free_address();
         let mut command = Command::new(PYTHON);
         // A connection that ends before its handshake is worth a trace of the stack to it.
-        let process =
-            Process::start(command.args(["-c", SCRIPT, &address.port().to_string()]).stderr(Stdio::null()));
+        let process = Process::start(command.args(["-c", SCRIPT, &address.port().to_string()]).stderr(Stdio::null()));
         wait_until("the WebSocket server listens", || TcpStream::connect(address).ok());
         Self { _process: process, address }
     }
@@ -48,7 +47,7 @@ pub(crate) fn talk_websocket(url: &str, sizes: &[usize]) -> Result<String, Strin
     const SCRIPT: &str = "
 import asyncio, sys, websockets
 async def main():
-    async with websockets.connect(sys.argv[1], max_size=None) as socket:
+    async with websockets.connect(sys.argv[1], max_size=None, compression=None) as socket:
         for size in sys.argv[2:]:
             message = 'x' * int(size)
             await socket.send(message)

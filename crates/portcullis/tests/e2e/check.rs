@@ -1,0 +1,153 @@
+//! `portcullis check`, `schema`, and what `run` refuses before anything is open. The findings themselves are tested
+//! one by one in `portcullis-config`; here it is the program that prints them.
+
+use std::process::Command;
+
+use crate::harness::{Authority, Scenario, Web, free_address, output_of};
+
+const GOOD: &str = "
+ports:
+  web: { listen: <web>, role: internal, protocol: http }
+services:
+  shop: { port: 3000, endpoints: [127.0.0.1:3000] }
+routes:
+  - { port: web, service: shop, allow: anyone }
+";
+
+fn said(output: &std::process::Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+#[test]
+fn a_good_file_is_fine() {
+    let output = Scenario::new(GOOD).check();
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+}
+
+#[test]
+fn every_mistake_is_told_in_one_run_with_its_place_and_the_nearest_name() {
+    let text = GOOD.replace("service: shop", "service: shpo").replace("protocol: http", "protocl: http");
+    let output = Scenario::new(&text).check();
+    let said = said(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    for part in ["did you mean `shop`", "did you mean `protocol`", "portcullis.yaml:", "^^^^"] {
+        assert!(said.contains(part), "{part} in {said}");
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_not_a_finding() {
+    let output = Command::new(env!("CARGO_BIN_EXE_portcullis")).args(["check", "/nonexistent.yaml"]).output().unwrap();
+    let said = said(&output);
+    assert_ne!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("/nonexistent.yaml"), "{said}");
+}
+
+#[test]
+fn unknown_verbs_and_options_are_usage_errors() {
+    for arguments in [&["chekc"][..], &["check"], &["run", "--nonsense"], &[]] {
+        let output = Command::new(env!("CARGO_BIN_EXE_portcullis"))
+            .args(arguments)
+            .current_dir(std::env::temp_dir())
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", said(&output));
+    }
+}
+
+#[test]
+fn a_broken_file_is_never_run() {
+    for (text, rule) in [
+        (GOOD.replace(", allow: anyone", ""), "route-without-allow"),
+        (GOOD.replace("listen: <web>", "listen: 0.0.0.0:18080"), "exposed-address"),
+        (GOOD.replace("127.0.0.1:3000", "127.0.0.1:3001"), "endpoint-port-mismatch"),
+        (GOOD.replace("service: shop", "service: shpo"), "unknown-name"),
+    ] {
+        let (code, said) = Scenario::new(&text).start_in_vain();
+        assert_eq!(code, 1, "{said}");
+        assert!(said.contains(rule), "{rule} in {said}");
+    }
+}
+
+/// CVE-2026-27586, CVE-2022-46153: a CA that is not there must never mean that everybody is believed.
+#[test]
+fn a_client_ca_that_is_missing_empty_or_broken_keeps_the_port_closed() {
+    let authority = Authority::new("test");
+    let leaf = authority.issue(&["a.test"]);
+    let text = "
+ports:
+  web:
+    listen: <web>
+    role: internal
+    protocol: https
+    tls: { certificates: [<certificate>] }
+    clients: { certificate: required, ca: <ca> }
+routes:
+  - { port: web, allow: anyone, respond: { status: 200 } }
+";
+    let directory = authority.directory();
+    std::fs::write(directory.join("empty.pem"), "").unwrap();
+    std::fs::write(directory.join("broken.pem"), "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+        .unwrap();
+    for ca in
+        [directory.join("missing.pem"), directory.join("empty.pem"), directory.join("broken.pem"), leaf.key.clone()]
+    {
+        let scenario = Scenario::new(text).text("certificate", &leaf.yaml()).text("ca", &ca.display().to_string());
+        let (code, said) = scenario.start_in_vain();
+        assert_eq!(code, 1, "{}: {said}", ca.display());
+    }
+}
+
+#[test]
+fn a_port_that_is_taken_is_told_with_who_holds_it() {
+    let web = Web::start("taken");
+    let (code, said) = Scenario::new(&GOOD.replace("<web>", &web.address().to_string())).start_in_vain();
+    assert_ne!(code, 0, "{said}");
+    let pid = std::process::id().to_string();
+    for part in [&web.address().to_string(), &pid, "e2e"] {
+        assert!(said.contains(part), "{part} in {said}");
+    }
+}
+
+#[test]
+fn a_second_portcullis_does_not_share_the_ports_of_the_first() {
+    let first = Scenario::new(GOOD).start();
+    let (code, said) = Scenario::new(&GOOD.replace("<web>", &first.address("web").to_string())).start_in_vain();
+    assert_ne!(code, 0, "{said}");
+    assert!(said.contains("portcullis"), "{said}");
+}
+
+#[test]
+fn the_schema_is_json_and_knows_every_section() {
+    let output = output_of(env!("CARGO_BIN_EXE_portcullis"), ["schema"], b"");
+    let schema: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    for section in ["ports", "services", "routes", "ranges", "defaults", "limits", "log", "metrics", "admin", "include"]
+    {
+        assert!(schema["properties"].get(section).is_some(), "{section}");
+    }
+}
+
+#[test]
+fn the_example_of_the_demo_is_right() {
+    let authority = Authority::new("demo");
+    let leaf = authority.issue(&["shop.localhost"]);
+    let text = include_str!("../../../../examples/demo/portcullis.yaml");
+    let scenario = Scenario::new(&format!("\n{text}")).file("admin-token", "0123456789abcdef0123456789abcdef");
+    std::fs::create_dir(scenario.directory().join("tls")).unwrap();
+    std::fs::copy(&leaf.cert, scenario.directory().join("tls/web.pem")).unwrap();
+    std::fs::copy(&leaf.key, scenario.directory().join("tls/web.key")).unwrap();
+    let output = scenario.check();
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert!(!said(&output).contains("warning"), "{}", said(&output));
+}
+
+#[test]
+fn checking_opens_no_socket() {
+    let address = free_address();
+    let output = Scenario::new(&GOOD.replace("<web>", &address.to_string())).check();
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    // The same while somebody holds the port: a check judges the file, not the moment.
+    let _held = Web::start_at("held", address);
+    let output = Scenario::new(&GOOD.replace("<web>", &address.to_string())).check();
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+}
