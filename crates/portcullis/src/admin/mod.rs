@@ -113,9 +113,9 @@ impl Proxy {
         let Answer { status, body } = self
             .runtime
             .block_on(bounded)
-            .with_context(|| format!("{} has not answered within two minutes", self.place))??;
+            .with_context(|| format!("the {} has not answered within two minutes", self.place))??;
         let is_right = status == StatusCode::OK || status == StatusCode::ACCEPTED;
-        let foreign = || format!("{} answers {status}, but not as an admin port of Portcullis does", self.place);
+        let foreign = || format!("the {} answers {status}, but not as an admin port of Portcullis does", self.place);
         if is_right {
             return Ok(Outcome::Done(serde_json::from_slice(&body).with_context(foreign)?));
         }
@@ -125,5 +125,5 @@ impl Proxy {
 
 fn refusal(place: &Place, problem: &Problem) -> anyhow::Error {
     let advice = if problem.status == 401 { "; see --token-file, --cert and --key" } else { "" };
-    anyhow::anyhow!("{place} refuses: {}: {}{advice}", problem.title, problem.detail)
+    anyhow::anyhow!("the {place} refuses: {}: {}{advice}", problem.title, problem.detail)
 }

@@ -66,7 +66,7 @@ impl fmt::Display for Place {
 impl Place {
     /// `unix:/path`, `/path`, `host:port`, `http://host:port` or `https://host:port`.
     pub(super) fn parse(text: &str, material: Material) -> anyhow::Result<Self> {
-        let name = text.to_owned();
+        let name = format!("admin port {text}");
         if let Some(path) = text.strip_prefix("unix:").or_else(|| text.starts_with('/').then_some(text)) {
             return Ok(Self { transport: Transport::Unix(path.into()), host: "localhost".to_owned(), name });
         }
