@@ -183,7 +183,7 @@ impl Attempt<'_> {
         let response = headed_at - self.began;
         let status = reader.head.status;
         let framing = client_framing(reader.head.framing, version);
-        let keep_alive = client.head.keep_alive && !self.visit.is_last && framing != ClientFraming::UntilClose;
+        let keep_alive = client.head.keep_alive && !self.visit.is_last() && framing != ClientFraming::UntilClose;
         client.out.clear();
         transform::write_response(
             reader.head,
@@ -287,7 +287,7 @@ impl Attempt<'_> {
         // Then its body, while the rest of the request flows.
         let client_framing = client_framing(reader.head.framing, version);
         let keep_alive = keep_alive
-            && !self.visit.is_last
+            && !self.visit.is_last()
             && client_framing != ClientFraming::UntilClose
             && upload.is_complete.get();
         client_writer.out.clear();

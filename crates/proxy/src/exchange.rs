@@ -367,7 +367,7 @@ async fn respond(
     write: impl FnOnce(Reply, &mut Vec<u8>),
 ) -> Finished {
     let head = &client.head;
-    let keep_alive = head.keep_alive && head.framing == Framing::None && !visit.is_last;
+    let keep_alive = head.keep_alive && head.framing == Framing::None && !visit.is_last();
     let reply = Reply { version: head.version, keep_alive, to_head: head.method.of(client.text()) == b"HEAD" };
     client.out.clear();
     write(reply, &mut client.out);

@@ -221,6 +221,7 @@ async fn requests(visit: &mut Visit, io: Io, deadline: Deadline) -> Result<(), E
             Err(NoRequest::Closed) if served == 0 => return Err(Termination::Empty.into()),
             Err(NoRequest::Closed) => return Ok(()),
             Err(reason) => {
+                visit.counters().requests.add(1);
                 exchange::refuse_head(visit, &mut client, &reason).await;
                 return Ok(());
             }

@@ -33,8 +33,8 @@ pub(crate) struct Visit {
     pub(crate) certificate_names: Vec<String>,
     /// Header lines that are the same for every request.
     pub(crate) connection_lines: Vec<u8>,
-    /// No plan has this port any more, or the worker drains: the current request is the last.
-    pub(crate) is_last: bool,
+    /// No plan has this port any more.
+    is_port_gone: bool,
 }
 
 /// TLS with the client.
@@ -103,7 +103,7 @@ impl Visit {
             sni: None,
             certificate_names: Vec::new(),
             connection_lines: Vec::new(),
-            is_last: false,
+            is_port_gone: false,
         }
     }
 
@@ -132,7 +132,6 @@ impl Visit {
     /// the port no longer admits, ends with this request.
     pub(crate) fn follow_plan(&mut self) -> Result<(), Termination> {
         let current = self.worker.plan();
-        self.is_last |= self.worker.is_draining();
         if current.plan.generation == self.plan.plan.generation {
             return Ok(());
         }
@@ -143,8 +142,14 @@ impl Visit {
             self.plan = current;
             return if self.is_admitted() { Ok(()) } else { Err(Termination::RefusedSource) };
         }
-        self.is_last = true;
+        self.is_port_gone = true;
         Ok(())
+    }
+
+    /// Whether the current request is the connection's last, which its answer then says. Asked when the answer is
+    /// written: a drain may have begun since the request came.
+    pub(crate) fn is_last(&self) -> bool {
+        self.is_port_gone || self.worker.is_draining()
     }
 
     /// The source ACL of the port.
