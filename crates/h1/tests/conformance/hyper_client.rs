@@ -8,33 +8,20 @@ use portcullis_h1::ResponseError;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 use crate::{
-    hyper_server::{trailer_lines, trailer_lines_of},
+    hyper_server::{Theirs, lines_of},
     reading::{End, Message},
 };
-
-/// A response as hyper reads it.
-#[derive(Debug)]
-pub(crate) struct Theirs {
-    status: String,
-    /// Data and trailer lines; none: it ended too early.
-    content: Option<(Vec<u8>, Vec<String>)>,
-}
 
 /// What we accept, hyper must accept and frame alike; what is not all there for us must have no end for hyper. Where
 /// we refuse, hyper may say anything. Differences that are permitted: none.
 pub(crate) fn difference(ours: &[Message], end: End<ResponseError>, theirs: Option<&Theirs>) -> Option<&'static str> {
-    let content = theirs.and_then(|theirs| theirs.content.as_ref());
-    let Some(ours) = final_of(ours) else {
-        let is_refused = matches!(end, End::Refused(_));
-        return (!is_refused && content.is_some()).then_some("hyper sees an end where we see none");
-    };
-    match (theirs, content) {
-        (None, _) => Some("hyper refuses this response"),
-        (Some(_), None) => Some("hyper does not see this response's end"),
-        (Some(theirs), _) if theirs.status != ours.start => Some("hyper reads another status"),
-        (_, Some((body, _))) if *body != ours.body => Some("hyper reads another body"),
-        (_, Some((_, trailers))) if *trailers != trailer_lines(&ours.trailers) => Some("hyper reads other trailers"),
-        _ => None,
+    match (final_of(ours), theirs) {
+        (Some(ours), Some(theirs)) => theirs.differs(ours),
+        (Some(_), None) => Some("hyper refuses this response"),
+        (None, Some(Theirs { content: Some(_), .. })) if !matches!(end, End::Refused(_)) => {
+            Some("hyper sees an end where we see none")
+        }
+        (None, _) => None,
     }
 }
 
@@ -50,12 +37,12 @@ pub(crate) async fn read(bytes: &[u8], method: &str) -> Option<Theirs> {
     let request = Request::builder().method(method).uri("/").body(Empty::<Bytes>::new()).unwrap();
     let asking = async move {
         let response = sender.send_request(request).await.ok()?;
-        let status = response.status().as_u16().to_string();
+        let (start, fields) = (response.status().as_u16().to_string(), lines_of(Some(response.headers())));
         let content = response.into_body().collect().await.ok().map(|body| {
-            let trailers = trailer_lines_of(body.trailers());
+            let trailers = lines_of(body.trailers());
             (body.to_bytes().to_vec(), trailers)
         });
-        Some(Theirs { status, content })
+        Some(Theirs { start, fields, content })
     };
     let answering = async {
         read_request(&mut server).await;

@@ -4,22 +4,43 @@ use std::{cell::RefCell, convert::Infallible, rc::Rc};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
-use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
+use hyper::{
+    HeaderMap, Request, Response,
+    body::Incoming,
+    header::{HeaderName, HeaderValue},
+    server::conn::http1,
+    service::service_fn,
+};
 use hyper_util::rt::TokioIo;
 use portcullis_h1::RequestError;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::reading::{End, Message};
 
-/// A request as hyper reads it.
+/// A message as hyper reads it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Theirs {
     /// As [`Message::start`].
-    start: String,
-    body: Vec<u8>,
-    /// Names in lower case, sorted.
-    trailers: Vec<String>,
-    is_whole: bool,
+    pub(crate) start: String,
+    /// `name: value`, sorted, names in lower case.
+    pub(crate) fields: Vec<String>,
+    /// Data and trailer lines; none: it ended too early.
+    pub(crate) content: Option<(Vec<u8>, Vec<String>)>,
+}
+
+impl Theirs {
+    /// What hyper reads differently.
+    pub(crate) fn differs(&self, ours: &Message) -> Option<&'static str> {
+        let fields = ours.fields.iter().map(|line| line.strip_prefix("struck ").unwrap_or(line));
+        match &self.content {
+            None => Some("hyper does not see this message's end"),
+            _ if self.start != ours.start => Some("hyper reads another method, target or status"),
+            _ if self.fields != sorted(fields.map(lower_name).collect()) => Some("hyper reads other fields"),
+            Some((body, _)) if *body != ours.body => Some("hyper reads another body"),
+            Some((_, trailers)) if *trailers != trailer_lines(&ours.trailers) => Some("hyper reads other trailers"),
+            Some(_) => None,
+        }
+    }
 }
 
 /// The reverse need not hold: what hyper repairs, we refuse. Where we refuse, hyper may say anything; where we wait
@@ -30,45 +51,43 @@ pub(crate) struct Theirs {
 pub(crate) fn difference(ours: &[Message], end: End<RequestError>, theirs: &[Theirs]) -> Option<&'static str> {
     for (at, ours) in ours.iter().enumerate() {
         let Some(theirs) = theirs.get(at) else { return Some("hyper does not see this request") };
-        if !theirs.is_whole {
-            return Some("hyper does not see this request's end");
-        }
-        if theirs.start != ours.start {
-            return Some("hyper reads another method or target");
-        }
-        if theirs.body != ours.body {
-            return Some("hyper reads another body");
-        }
-        if theirs.trailers != trailer_lines(&ours.trailers) {
-            return Some("hyper reads other trailers");
+        if let Some(difference) = theirs.differs(ours) {
+            return Some(difference);
         }
     }
     let more = &theirs[ours.len()..];
     match end {
         End::Between | End::Last => (!more.is_empty()).then_some("hyper sees one request more"),
-        End::Within => more.iter().any(|theirs| theirs.is_whole).then_some("hyper sees an end where we see none"),
+        End::Within => {
+            more.iter().any(|theirs| theirs.content.is_some()).then_some("hyper sees an end where we see none")
+        }
         End::Refused(_) => None,
     }
 }
 
-/// `name: value`, sorted, names in lower case.
-pub(crate) fn trailer_lines(section: &[u8]) -> Vec<String> {
+fn trailer_lines(section: &[u8]) -> Vec<String> {
     let line = |line: &[u8]| {
         let colon = line.iter().position(|&byte| byte == b':').expect("a trailer line has a colon");
-        let value = line[colon + 1..].trim_ascii().escape_ascii();
-        format!("{}: {value}", line[..colon].to_ascii_lowercase().escape_ascii())
+        let (name, value) = (line[..colon].escape_ascii(), line[colon + 1..].trim_ascii().escape_ascii());
+        lower_name(&format!("{name}: {value}"))
     };
-    let mut lines: Vec<_> = section.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).map(line).collect();
-    lines.sort();
-    lines
+    sorted(section.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).map(line).collect())
 }
 
-/// As [`trailer_lines`].
-pub(crate) fn trailer_lines_of(map: Option<&hyper::HeaderMap>) -> Vec<String> {
-    let line = |(name, value): (&hyper::header::HeaderName, &hyper::header::HeaderValue)| {
-        format!("{name}: {}", value.as_bytes().escape_ascii())
+/// What hyper keeps of header lines or trailers.
+pub(crate) fn lines_of(map: Option<&HeaderMap>) -> Vec<String> {
+    let line = |(name, value): (&HeaderName, &HeaderValue)| {
+        format!("{}: {}", name.as_str().as_bytes().escape_ascii(), value.as_bytes().escape_ascii())
     };
-    let mut lines: Vec<_> = map.into_iter().flatten().map(line).collect();
+    sorted(map.into_iter().flatten().map(line).collect())
+}
+
+fn lower_name(line: &str) -> String {
+    let (name, value) = line.split_once(": ").expect("a name has neither colon nor space");
+    format!("{}: {value}", name.to_ascii_lowercase())
+}
+
+fn sorted(mut lines: Vec<String>) -> Vec<String> {
     lines.sort();
     lines
 }
@@ -82,14 +101,12 @@ pub(crate) async fn read(bytes: &[u8]) -> Vec<Theirs> {
         let seen = Rc::clone(&seen);
         async move {
             let start = format!("{} {}", request.method(), request.uri());
-            let (body, trailers, is_whole) = match request.into_body().collect().await {
-                Ok(body) => {
-                    let trailers = trailer_lines_of(body.trailers());
-                    (body.to_bytes().to_vec(), trailers, true)
-                }
-                Err(_) => (Vec::new(), Vec::new(), false),
-            };
-            seen.borrow_mut().push(Theirs { start, body, trailers, is_whole });
+            let fields = lines_of(Some(request.headers()));
+            let content = request.into_body().collect().await.ok().map(|body| {
+                let trailers = lines_of(body.trailers());
+                (body.to_bytes().to_vec(), trailers)
+            });
+            seen.borrow_mut().push(Theirs { start, fields, content });
             Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new()))
         }
     });

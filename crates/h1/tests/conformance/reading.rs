@@ -14,7 +14,7 @@ pub(crate) struct Message {
     pub(crate) words: String,
     /// Method and target of a request, the scheme in lower case and an empty path as `/`; status of a response.
     pub(crate) start: String,
-    /// `name: value`, as they came, `-` before those that are struck.
+    /// `name: value`, as they came, `struck ` before those that are struck.
     pub(crate) fields: Vec<String>,
     pub(crate) body: Vec<u8>,
     pub(crate) trailers: Vec<u8>,
@@ -328,7 +328,7 @@ fn framing_words(framing: Framing) -> String {
 
 fn field_lines(fields: &Fields, text: &[u8]) -> Vec<String> {
     let line = |field: &portcullis_h1::Field| {
-        let struck = if field.struck { "-" } else { "" };
+        let struck = if field.struck { "struck " } else { "" };
         let show = |span: Span| span.of(text).escape_ascii().to_string();
         format!("{struck}{}: {}", show(field.name), show(field.value))
     };
