@@ -158,8 +158,10 @@ fn a_metrics_port_shows_numbers_and_steers_nothing() {
     proxy.get("web", "/").header("host", "a b").expects(400);
     let is_counted = |page: &str| {
         let mut lines = page.lines();
-        lines.any(|line| line.starts_with("portcullis_port_requests_total{port=\"web\"") && line.ends_with(" 3"))
-            && lines.any(|line| line.contains("port=\"web\",reason=\"bad-request\"") && line.ends_with(" 1"))
+        lines.any(|line| line.starts_with("portcullis_port_requests_total{port=\"web\"") && line.ends_with(" 4"))
+            && lines.any(|line| {
+                line.contains("port=\"web\",role=\"internal\",reason=\"bad-request\"") && line.ends_with(" 1")
+            })
     };
     let page = wait_until("the requests are counted", || {
         Some(proxy.get("numbers", "/metrics").expects(200).text()).filter(|page| is_counted(page))

@@ -3,6 +3,7 @@
 //! One file for each concern; each test is one behaviour. `harness` is the vocabulary.
 //! Tests own their processes, ports and directories, so that all of them may run at once.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a step that fails is a test that fails")]
+#![allow(clippy::format_push_string, clippy::format_collect, reason = "short texts, read more often than run")]
 
 mod admin;
 mod balance;

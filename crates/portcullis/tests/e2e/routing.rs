@@ -26,10 +26,13 @@ routes:
   - { port: web, host: "*", path: /theirs, from: [10.0.0.0/8], allow: anyone, respond: { status: 200, body: "theirs" } }
 "#;
 
+/// Method, host, target, headers; the answer.
+type Case<'a> = (&'a str, &'a str, &'a str, &'a [(&'a str, &'a str)], &'a str);
+
 #[test]
 fn the_most_specific_route_takes_a_request() {
     let proxy = Scenario::new(ROUTES).start();
-    let cases: &[(&str, &str, &str, &[(&str, &str)], &str)] = &[
+    let cases: &[Case<'_>] = &[
         ("GET", "a.test", "/", &[], "a"),
         ("GET", "A.TEST", "/", &[], "a"),
         ("GET", "a.test.", "/", &[], "a"),
@@ -203,7 +206,7 @@ routes:
 fn paths_and_hosts_are_rewritten() {
     let web = Web::start("a");
     let proxy = Proxy::with(
-        r#"
+        "
 ports:
   web: { listen: <web>, role: internal, protocol: http }
 services:
@@ -213,7 +216,7 @@ routes:
   - { port: web, path: /old, service: shop, allow: anyone, rewrite: { path-prefix: /new } }
   - { port: web, path: /strip/*, service: shop, allow: anyone, rewrite: { path-prefix: / } }
   - { port: web, path: /named/*, service: shop, allow: anyone, rewrite: { host: internal.test } }
-"#,
+",
         &[("shop", web.address())],
     );
     for (target, expected) in [
@@ -238,7 +241,7 @@ routes:
 fn a_path_that_is_denied_is_denied_in_every_spelling() {
     let web = Web::start("a");
     let proxy = Proxy::with(
-        r#"
+        "
 ports:
   web: { listen: <web>, role: internal, protocol: http }
 services:
@@ -246,7 +249,7 @@ services:
 routes:
   - { port: web, service: shop, allow: anyone }
   - { port: web, path: /admin/*, service: shop, allow: { from: [10.0.0.0/8] } }
-"#,
+",
         &[("shop", web.address())],
     );
     for target in [

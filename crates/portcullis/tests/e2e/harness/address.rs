@@ -8,7 +8,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::Path,
     process,
-    sync::Mutex,
+    sync::{Mutex, PoisonError},
 };
 
 const FIRST: u16 = 10_000;
@@ -25,7 +25,7 @@ static TAKEN: Mutex<Option<Taken>> = Mutex::new(None);
 pub(crate) fn free_address() -> SocketAddr {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ports");
     fs::create_dir_all(&directory).unwrap();
-    let mut taken = TAKEN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
     let taken = taken.get_or_insert_with(|| Taken { locks: Vec::new(), next: first_of_this_process() });
     for _ in FIRST..=LAST {
         let number = taken.next;

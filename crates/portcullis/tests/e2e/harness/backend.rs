@@ -215,7 +215,7 @@ impl Peer {
     }
 
     fn receive(&mut self) -> usize {
-        let mut chunk = [0; 64 * 1024];
+        let mut chunk = vec![0; 64 * 1024];
         let count = self.stream.read(&mut chunk).unwrap_or(0);
         self.unread.extend_from_slice(&chunk[..count]);
         let mut received = self.seen.received.lock().unwrap();

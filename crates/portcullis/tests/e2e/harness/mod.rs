@@ -19,7 +19,7 @@ mod wait;
 mod web;
 mod websocket;
 
-pub(crate) use access_log::{AccessLog, Record};
+pub(crate) use access_log::AccessLog;
 pub(crate) use address::free_address;
 pub(crate) use admin::Admin;
 pub(crate) use backend::{Backend, Peer};

@@ -240,11 +240,6 @@ impl Proxy {
         self.scenario.write();
     }
 
-    /// Says where the endpoints of a service are from the next reload on.
-    pub(crate) fn move_service(&mut self, name: &str, endpoints: &[SocketAddr]) {
-        self.scenario.services.insert(name.to_owned(), endpoints.to_vec());
-    }
-
     /// Physical memory that the process holds.
     pub(crate) fn resident_bytes(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();

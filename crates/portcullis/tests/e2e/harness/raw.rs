@@ -92,7 +92,7 @@ impl Raw {
     pub(crate) fn expect(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
         let expected = bytes.as_ref();
         let got = self.take(expected.len());
-        assert!(got == expected, "expected {:?}, got {:?}", String::from_utf8_lossy(expected), self.show(&got));
+        assert!(got == expected, "expected {:?}, got {:?}", String::from_utf8_lossy(expected), show(&got));
         self
     }
 
@@ -164,20 +164,21 @@ impl Raw {
     }
 
     fn receive(&mut self) -> usize {
-        let mut chunk = [0; 64 * 1024];
+        let mut chunk = vec![0; 64 * 1024];
         match self.transport.read(&mut chunk) {
             Ok(count) => {
                 self.unread.extend_from_slice(&chunk[..count]);
                 count
             }
-            Err(error) if is_timeout(&error) => panic!("the peer is silent; so far {:?}", self.show(&self.unread)),
+            Err(error) if is_timeout(&error) => panic!("the peer is silent; so far {:?}", show(&self.unread)),
             Err(_) => 0,
         }
     }
+}
 
-    fn show(&self, bytes: &[u8]) -> String {
-        String::from_utf8_lossy(&bytes[..bytes.len().min(2048)]).into_owned()
-    }
+/// The beginning of some bytes, for messages.
+fn show(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(&bytes[..bytes.len().min(2048)]).into_owned()
 }
 
 fn is_timeout(error: &io::Error) -> bool {

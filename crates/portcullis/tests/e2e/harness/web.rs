@@ -25,8 +25,6 @@ pub(crate) struct Web {
 #[derive(Debug)]
 struct State {
     name: String,
-    /// Status of every answer.
-    status: AtomicU16,
     /// Status of `/healthz`.
     health: AtomicU16,
     /// Requests other than health checks.
@@ -43,7 +41,6 @@ impl Web {
     pub(crate) fn start_at(name: &str, address: SocketAddr) -> Self {
         let state = Arc::new(State {
             name: name.to_owned(),
-            status: AtomicU16::new(200),
             health: AtomicU16::new(200),
             served: AtomicUsize::new(0),
             checked: AtomicUsize::new(0),
@@ -55,10 +52,6 @@ impl Web {
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.backend.address()
-    }
-
-    pub(crate) fn set_status(&self, status: u16) {
-        self.state.status.store(status, Ordering::Relaxed);
     }
 
     pub(crate) fn set_health(&self, status: u16) {
@@ -133,9 +126,7 @@ fn filler(count: &str) -> Vec<u8> {
 }
 
 fn answer(state: &State, method: &str, body: &[u8]) -> Vec<u8> {
-    let status = state.status.load(Ordering::Relaxed);
-    let head =
-        format!("HTTP/1.1 {status} Answer\r\nx-replica: {}\r\ncontent-length: {}\r\n\r\n", state.name, body.len());
+    let head = format!("HTTP/1.1 200 Answer\r\nx-replica: {}\r\ncontent-length: {}\r\n\r\n", state.name, body.len());
     let mut answer = head.into_bytes();
     if method != "HEAD" {
         answer.extend_from_slice(body);
