@@ -1,7 +1,7 @@
 //! The HTTP/1 codec: bytes in, heads and body chunks out. No socket, no clock, no allocation once warm.
 //!
-//! Owns: where a head ends ([`HeadScanner`]), what it says ([`RequestHead`], [`ResponseHead`]), how its body is
-//! framed ([`Framing`]), chunked coding both ways ([`ChunkedDecoder`], [`chunked`]), and the reasons for which a
+//! Owns: where a head ends ([`HeadScanner`]), what it says ([`RequestHead::read`], [`ResponseHead::read`]), how its body
+//! is framed ([`Framing`]), chunked coding both ways ([`ChunkedDecoder`], [`chunked`]), and the reasons for which a
 //! message is refused ([`RequestError`], [`ResponseError`]).
 //!
 //! Must not know: connections, routes, what a proxy adds or removes beyond what RFC 9110 7.6.1 makes hop-by-hop.

@@ -72,6 +72,7 @@ fn header_lines_with_more_than_one_reading_are_refused() {
         ("obs-text", b"Transfer-Encoding: chunked\xa0", BadTransferEncoding),
         ("vertical tab", b"Transfer-Encoding: \x0bchunked", Malformed),
         ("form feed", b"Transfer-Encoding: chunked\x0c", Malformed),
+        ("no coding before it", b"Transfer-Encoding: g zip, chunked", BadTransferEncoding),
         ("another coding before it", b"Transfer-Encoding: gzip, chunked", UnknownTransferCoding),
         // how a line is written
         ("space before the colon", b"Transfer-Encoding : chunked", Malformed),
