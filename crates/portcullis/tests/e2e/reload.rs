@@ -268,7 +268,7 @@ fn twenty_reloads_under_load_fail_no_request() {
     let mut proxy = Scenario::new(ONE).service("shop", &replicas.each_ref().map(Web::address)).start();
     let url = format!("http://{}/bytes/100", proxy.address("web"));
     let load = Command::new("wrk")
-        .args(["-t1", "-c16", "-d15s", "--latency", &url])
+        .args(["-t1", "-c16", "-d15s", "--timeout", "10s", "--latency", &url])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
