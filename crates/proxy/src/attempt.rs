@@ -277,7 +277,8 @@ impl Attempt<'_> {
         let response = headed_at - self.began;
         let status = reader.head.status;
         if status == 101 {
-            if !wants_upgrade {
+            // What is left of the body would enter the tunnel as if the client had said it there.
+            if !wants_upgrade || !upload.is_complete.get() {
                 return Err(Failure { sent, ..failure(HeadError::Refused(ResponseError::UnexpectedUpgrade), false) });
             }
             transform::write_interim(reader.head, reader.text(), client_writer.out);

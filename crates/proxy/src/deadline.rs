@@ -24,6 +24,8 @@ pub(crate) struct Deadlines {
     slots: RefCell<Vec<Slot>>,
     free: RefCell<Vec<u32>>,
     now_ms: Cell<u64>,
+    /// The worker ends: every wait ends now.
+    is_over: Cell<bool>,
 }
 
 #[derive(Debug)]
@@ -51,6 +53,16 @@ impl Deadlines {
             if slot.at_ms <= now
                 && let Some(waker) = slot.waker.take()
             {
+                waker.wake();
+            }
+        }
+    }
+
+    /// Ends every wait, now and from now on, with `ConnectionAborted`.
+    pub(crate) fn end(&self) {
+        self.is_over.set(true);
+        for slot in self.slots.borrow_mut().iter_mut() {
+            if let Some(waker) = slot.waker.take() {
                 waker.wake();
             }
         }
@@ -110,10 +122,13 @@ impl Deadline {
         self.owner.now_ms()
     }
 
-    /// Ready with `TimedOut` once it has passed.
+    /// Ready with `TimedOut` once it has passed, with `ConnectionAborted` once the worker ends.
     pub(crate) fn poll_passed(&self, context: &mut Context<'_>) -> Poll<io::Error> {
         let mut slots = self.owner.slots.borrow_mut();
         let Some(slot) = slots.get_mut(self.index as usize) else { return Poll::Pending };
+        if self.owner.is_over.get() {
+            return Poll::Ready(io::ErrorKind::ConnectionAborted.into());
+        }
         if slot.at_ms <= self.owner.now_ms() {
             return Poll::Ready(io::ErrorKind::TimedOut.into());
         }

@@ -2,7 +2,7 @@
 
 use std::{io, rc::Rc, time::Instant};
 
-use portcullis_h1::{ChunkedDecoder, Framing, HeadScanner, Limits, RequestError, RequestHead, Scan};
+use portcullis_h1::{ChunkedDecoder, Framing, HeadScanner, Limits, RequestError, RequestHead};
 use portcullis_plan::{PortLimits, PortTimeouts};
 
 use crate::{
@@ -97,31 +97,16 @@ impl Http1 {
         let mut scanner = HeadScanner::default();
         let mut complete = began;
         loop {
-            match scanner.scan(self.input.filled()) {
-                Scan::Complete { start, end } => {
+            match self.head.read(&mut scanner, self.input.filled(), &limits).map_err(NoRequest::Refused)? {
+                None => {}
+                Some(end) => {
                     self.head_bytes = end;
-                    let parsed = self.head.parse(self.input.filled(), start, end, &limits);
                     self.input.pin(end);
                     self.deadline.clear();
-                    return parsed.map(|()| Arrival { began, complete }).map_err(NoRequest::Refused);
+                    return Ok(Arrival { began, complete });
                 }
-                Scan::BareLineFeed => return Err(NoRequest::Refused(RequestError::BareLineFeed)),
-                Scan::LeadingLines => return Err(NoRequest::Refused(RequestError::LeadingLines)),
-                Scan::Incomplete => {}
             }
-            let so_far = self.input.filled();
-            if so_far.first().is_some_and(|byte| !byte.is_ascii_graphic() && !b"\r\n".contains(byte)) {
-                return Err(NoRequest::Refused(RequestError::NotHttp));
-            }
-            if so_far.len() > limits.head_bytes {
-                let in_target = !scanner.has_start_line();
-                return Err(NoRequest::Refused(if in_target {
-                    RequestError::TargetTooLong
-                } else {
-                    RequestError::HeadTooLarge
-                }));
-            }
-            self.input.grow(so_far.len() + 1024);
+            self.input.grow(self.input.filled().len() + 1024);
             match self.io.read(&mut self.input, &self.deadline).await {
                 Ok(0) => return Err(NoRequest::Truncated),
                 Ok(_) => complete = Instant::now(),

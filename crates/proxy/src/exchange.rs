@@ -146,7 +146,9 @@ fn normalise(client: &Http1, out: &mut Vec<u8>) -> Result<(), Refused> {
     let head = &client.head;
     let raw = head.path.of(client.text());
     if head.form == Target::Asterisk || raw.is_empty() {
-        out.extend_from_slice(if raw.is_empty() { b"/" } else { raw });
+        // RFC 9112 3.2.4: OPTIONS for a whole server, in absolute form, is `*` to the last hop.
+        let is_for_server = head.form == Target::Asterisk || head.method.of(client.text()) == b"OPTIONS";
+        out.extend_from_slice(if is_for_server && head.query.is_none() { b"*" } else { b"/" });
         return Ok(());
     }
     match path::normalise(raw, out) {

@@ -3,7 +3,7 @@
 //! Lines that pass unchanged are copied in runs, as they lie in the buffer. What the proxy adds is written last, so
 //! that nothing a client sends (a `Connection` option, a repeated line) can take it away again.
 
-use portcullis_h1::{Field, Fields, Framing, Known, RequestHead, ResponseHead, Target, Version};
+use portcullis_h1::{Field, Fields, Framing, Known, RequestHead, ResponseHead, Version};
 use portcullis_observe::RequestId;
 use portcullis_plan::{HeaderEdits, RoutePlan};
 
@@ -31,7 +31,7 @@ pub(crate) fn write_request(parts: &RequestParts<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(head.method.of(text));
     out.push(b' ');
     match &route.rewrite_path {
-        Some(rewrite) if head.form != Target::Asterisk => rewrite.apply(path, out),
+        Some(rewrite) if path != b"*" => rewrite.apply(path, out),
         _ => out.extend_from_slice(path),
     }
     if let Some(query) = head.query {

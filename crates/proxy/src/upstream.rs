@@ -3,7 +3,7 @@
 use std::{io, sync::Arc};
 
 use portcullis_balance::EndpointState;
-use portcullis_h1::{ChunkedDecoder, HeadScanner, Limits, ResponseError, ResponseHead, Scan};
+use portcullis_h1::{ChunkedDecoder, HeadScanner, Limits, ResponseError, ResponseHead};
 use portcullis_observe::metrics::EndpointMetrics;
 
 use crate::{
@@ -144,24 +144,16 @@ impl<'a> Reader<'a> {
     /// Reads one response head; afterwards the buffer begins with it, pinned.
     pub(crate) async fn read_head(&mut self, method_is_head: bool, limits: &Limits) -> Result<(), HeadError> {
         let mut scanner = HeadScanner::default();
+        let method: &[u8] = if method_is_head { b"HEAD" } else { b"GET" };
         loop {
-            match scanner.scan(self.input.filled()) {
-                Scan::Complete { start, end } => {
-                    let method: &[u8] = if method_is_head { b"HEAD" } else { b"GET" };
-                    self.head.parse(self.input.filled(), start, end, method, limits).map_err(HeadError::Refused)?;
-                    self.input.pin(end);
-                    return Ok(());
-                }
-                Scan::BareLineFeed | Scan::LeadingLines => return Err(HeadError::Refused(ResponseError::BareLineFeed)),
-                Scan::Incomplete if self.input.filled().len() > limits.head_bytes => {
-                    return Err(HeadError::Refused(ResponseError::HeadTooLarge));
-                }
-                Scan::Incomplete => {
-                    self.input.grow(self.input.filled().len() + 1);
-                    if self.io.read(self.input, self.deadline).await.map_err(HeadError::Io)? == 0 {
-                        return Err(HeadError::Closed);
-                    }
-                }
+            let read = self.head.read(&mut scanner, self.input.filled(), method, limits);
+            if let Some(end) = read.map_err(HeadError::Refused)? {
+                self.input.pin(end);
+                return Ok(());
+            }
+            self.input.grow(self.input.filled().len() + 1);
+            if self.io.read(self.input, self.deadline).await.map_err(HeadError::Io)? == 0 {
+                return Err(HeadError::Closed);
             }
         }
     }

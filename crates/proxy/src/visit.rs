@@ -168,10 +168,12 @@ impl Visit {
 
     /// Tells the end of something: one record, and the port's counters.
     pub(crate) fn tell(&mut self, account: &Account<'_>) {
+        let was_cut_off = self.worker.is_stopping() && account.termination != Termination::Completed;
+        let termination = if was_cut_off { Termination::Shutdown } else { account.termination };
         let counters = self.counters();
         counters.bytes_received.add(account.bytes_received);
         counters.bytes_sent.add(account.bytes_sent);
-        counters.ended(account.termination);
+        counters.ended(termination);
         let mut phases = account.phases;
         phases.handshake = self.handshake.take();
         if self.port.log == PortLog::Off {
@@ -203,7 +205,7 @@ impl Visit {
             phases,
             retries: account.retries,
             request_id: account.request_id,
-            termination: account.termination,
+            termination,
             detail: account.detail,
         };
         let mut log = self.worker.log.borrow_mut();

@@ -56,6 +56,7 @@ pub(crate) struct Worker {
     ids: RefCell<RequestIds>,
     scratch: RefCell<Vec<Vec<u8>>>,
     is_draining: Cell<bool>,
+    is_stopping: Cell<bool>,
 }
 
 /// A plan with this worker's own state beside it.
@@ -101,6 +102,7 @@ impl Worker {
             ids: RefCell::new(RequestIds::new()),
             scratch: RefCell::default(),
             is_draining: Cell::new(false),
+            is_stopping: Cell::new(false),
         };
         worker.deadlines.tick();
         Rc::new(worker)
@@ -119,6 +121,11 @@ impl Worker {
     /// Whether the process is on its way out.
     pub(crate) fn is_draining(&self) -> bool {
         self.is_draining.get()
+    }
+
+    /// Whether what is open is being cut off.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.is_stopping.get()
     }
 
     /// A small buffer for the path of one request.
@@ -178,10 +185,22 @@ impl Worker {
                 }
             }
             ticking.abort();
+            self.cut_off().await;
             self.pools.clear();
             self.log.borrow_mut().flush();
             Ok(())
         })
+    }
+
+    /// Ends what is open, and lets each connection leave its record.
+    async fn cut_off(&self) {
+        self.is_stopping.set(true);
+        self.is_draining.set(true);
+        self.deadlines.end();
+        // Each turn runs whatever was woken; a connection needs a few to come to its end.
+        for _ in 0..64 {
+            tokio::task::yield_now().await;
+        }
     }
 
     fn listen(self: &Rc<Self>, address: ListenAddress, socket: std::net::TcpListener) -> io::Result<Listening> {
