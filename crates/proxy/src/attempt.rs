@@ -197,9 +197,10 @@ impl Attempt<'_> {
         let is_reusable = reader.head.keep_alive;
         let idle = self.service.timeouts.idle;
         let (_, writer) = client.split();
+        let edits = &self.route.response_headers;
         let deadline = reader.deadline;
         let mut sink =
-            writer.into_sink(deadline, idle, self.port.limits.minimum_rate, framing == ClientFraming::Chunked);
+            writer.into_sink(deadline, idle, self.port.limits.minimum_rate, framing == ClientFraming::Chunked, edits);
         let mut source = reader.into_body(idle);
         let relayed = relay(&mut source, &mut sink).await;
         let bytes_sent = sink.sent() + sent;
@@ -231,7 +232,8 @@ impl Attempt<'_> {
         let client_io = client_writer.io;
         let mut source = body_reader.into_source(idle, &self.port.limits, &upload.passed);
         let (upstream_writer, mut reader) = upstream.split();
-        let mut upstream_sink = upstream_writer.body(client_deadline, idle, framing == Framing::Chunked);
+        let mut upstream_sink =
+            upstream_writer.body(client_deadline, idle, framing == Framing::Chunked, &self.route.request_headers);
         let mut sending = pin!(send(&mut source, &mut upstream_sink, &upload, client_io, client_deadline));
         let mut upload_error = None;
         let mut sent = 0;
@@ -304,7 +306,8 @@ impl Attempt<'_> {
         let is_reusable = reader.head.keep_alive;
         let deadline = reader.deadline;
         let is_chunked = client_framing == ClientFraming::Chunked;
-        let mut sink = client_writer.into_sink(deadline, idle, self.port.limits.minimum_rate, is_chunked);
+        let edits = &self.route.response_headers;
+        let mut sink = client_writer.into_sink(deadline, idle, self.port.limits.minimum_rate, is_chunked, edits);
         let mut response_body = reader.into_body(idle);
         let relayed = {
             let mut relaying = pin!(relay(&mut response_body, &mut sink));

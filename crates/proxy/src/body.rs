@@ -8,6 +8,8 @@ use std::{cell::Cell, io, time::Duration};
 
 use portcullis_h1::{ChunkError, ChunkedDecoder, Framing, chunked};
 
+use portcullis_plan::HeaderEdits;
+
 use crate::{
     buffer::{Buffer, LARGE},
     deadline::Deadline,
@@ -227,6 +229,8 @@ pub(crate) struct Http1Sink<'a> {
     pub(crate) idle: Duration,
     pub(crate) pace: Pace,
     pub(crate) is_chunked: bool,
+    /// Edits of the route: a field that it removes from the head does not come back as a trailer.
+    pub(crate) edits: &'a HeaderEdits,
     /// Bytes sent, heads included.
     pub(crate) sent: u64,
 }
@@ -262,8 +266,22 @@ impl Sink<'_> {
     /// The body is complete.
     pub(crate) fn end(&mut self, trailers: &[u8]) {
         let Self::Http1(sink) = self;
-        if sink.is_chunked {
+        if !sink.is_chunked {
+            return;
+        }
+        if trailers.is_empty() || sink.edits.is_empty() {
             chunked::write_end(trailers, sink.out);
+        } else {
+            let left: Vec<u8> = trailers
+                .split_inclusive(|&byte| byte == b'\n')
+                .filter(|line| {
+                    let name = line.split(|&byte| byte == b':').next().unwrap_or_default();
+                    !sink.edits.strikes(name)
+                })
+                .flatten()
+                .copied()
+                .collect();
+            chunked::write_end(&left, sink.out);
         }
     }
 

@@ -3,7 +3,7 @@
 use std::{io, rc::Rc, time::Instant};
 
 use portcullis_h1::{ChunkedDecoder, Framing, HeadScanner, Limits, RequestError, RequestHead};
-use portcullis_plan::{PortLimits, PortTimeouts};
+use portcullis_plan::{HeaderEdits, PortLimits, PortTimeouts};
 
 use crate::{
     body::{Http1Sink, Http1Source, Pace, Sink, Source},
@@ -187,8 +187,9 @@ impl<'a> Writer<'a> {
         idle: std::time::Duration,
         minimum_rate: u32,
         is_chunked: bool,
+        edits: &'a HeaderEdits,
     ) -> Sink<'a> {
         let pace = Pace::at_least(minimum_rate);
-        Sink::Http1(Http1Sink { io: self.io, out: self.out, deadline, idle, pace, is_chunked, sent: 0 })
+        Sink::Http1(Http1Sink { io: self.io, out: self.out, deadline, idle, pace, is_chunked, edits, sent: 0 })
     }
 }

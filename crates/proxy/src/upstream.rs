@@ -6,6 +6,8 @@ use portcullis_balance::EndpointState;
 use portcullis_h1::{ChunkedDecoder, HeadScanner, Limits, ResponseError, ResponseHead};
 use portcullis_observe::metrics::EndpointMetrics;
 
+use portcullis_plan::HeaderEdits;
+
 use crate::{
     body::{Http1Sink, Http1Source, Pace, Sink, Source},
     buffer::{Buffer, Buffers},
@@ -125,8 +127,15 @@ pub(crate) struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     /// Where the request body goes; `deadline` is that of the uploading side.
-    pub(crate) fn body(self, deadline: &'a Deadline, idle: std::time::Duration, is_chunked: bool) -> Sink<'a> {
-        Sink::Http1(Http1Sink { io: self.io, out: self.out, deadline, idle, pace: Pace::free(), is_chunked, sent: 0 })
+    pub(crate) fn body(
+        self,
+        deadline: &'a Deadline,
+        idle: std::time::Duration,
+        is_chunked: bool,
+        edits: &'a HeaderEdits,
+    ) -> Sink<'a> {
+        let pace = Pace::free();
+        Sink::Http1(Http1Sink { io: self.io, out: self.out, deadline, idle, pace, is_chunked, edits, sent: 0 })
     }
 }
 

@@ -116,6 +116,27 @@ routes:
 }
 
 #[test]
+fn a_header_that_a_route_removes_does_not_come_back_as_a_trailer() {
+    let web = Web::start("a");
+    let proxy = Proxy::with(
+        "
+ports:
+  web: { listen: <web>, role: internal, protocol: http }
+services:
+  shop: { ports: <shop.ports>, endpoints: [<shop>] }
+routes:
+  - { port: web, service: shop, allow: anyone, request-headers: { remove: [x-debug] } }
+",
+        &[("shop", web.address())],
+    );
+    let mut client = proxy.connect("web");
+    client.send("POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n");
+    client.send("X-Debug: 1\r\nx-sum: 2\r\n\r\n");
+    let echo = client.response().echo();
+    assert!(echo.has_trailer("x-sum: 2") && !echo.has_trailer("X-Debug: 1"), "{echo:?}");
+}
+
+#[test]
 fn routes_set_append_and_remove_headers_in_both_directions() {
     let backend = Backend::answering(
         "HTTP/1.1 200 OK\r\ncontent-length: 0\r\nserver: secret/1.0\r\nx-keep: 1\r\nx-powered-by: magic\r\n\r\n",
