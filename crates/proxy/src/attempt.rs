@@ -19,6 +19,7 @@ use crate::{
     clock,
     downstream::Http1 as Client,
     exchange::{Next, is_idempotent},
+    failure::{Failure, no_head, response_end, unsent_failure, upload_failure},
     forward::Lease,
     io::Io,
     session::Session,
@@ -55,20 +56,6 @@ pub(crate) struct Served {
     pub(crate) body: Option<Duration>,
     /// When the last byte of it was sent.
     pub(crate) finished: Instant,
-}
-
-/// No response was begun.
-#[derive(Debug)]
-pub(crate) struct Failure {
-    pub(crate) ended: Ended,
-    /// The same request may be sent again, as far as this attempt goes.
-    pub(crate) is_safe_to_repeat: bool,
-    pub(crate) is_endpoints_fault: bool,
-    /// What to answer; `None`: the client is gone or can not be answered.
-    pub(crate) status: Option<u16>,
-    pub(crate) told: &'static str,
-    /// Bytes that the client was sent (interim responses).
-    pub(crate) sent: u64,
 }
 
 /// How an attempt with both directions ended.
@@ -165,7 +152,7 @@ impl Attempt<'_> {
         upstream.deadline.set(self.service.timeouts.response);
         let written = upstream.io.write_all(&upstream.out, &upstream.deadline).await;
         upstream.out.clear();
-        written.map_err(|error| failure(HeadError::Io(error), repeatable))?;
+        written.map_err(|error| no_head(HeadError::Io(error), repeatable))?;
         let (version, accepts_interim) = (client.head.version, client.head.version == Version::Http11);
         let upload = Upload::default();
         upload.is_over.set(true);
@@ -175,9 +162,9 @@ impl Attempt<'_> {
         let mut sent = 0;
         self.final_head(&mut reader, writer.io, method_is_head, accepts_interim, &upload, &mut sent)
             .await
-            .map_err(|error| Failure { sent, ..failure(error, repeatable && sent == 0) })?;
+            .map_err(|error| Failure { sent, ..no_head(error, repeatable && sent == 0) })?;
         if reader.head.status == 101 {
-            return Err(failure(HeadError::Refused(ResponseError::UnexpectedUpgrade), false));
+            return Err(no_head(HeadError::Refused(ResponseError::UnexpectedUpgrade), false));
         }
         let headed_at = Instant::now();
         let response = headed_at - self.began;
@@ -271,7 +258,7 @@ impl Attempt<'_> {
             Some(Ok(())) => {}
             Some(Err(error)) => {
                 let is_safe = repeatable && sent == 0;
-                return Err(Failure { sent, ..failure(error, is_safe) });
+                return Err(Failure { sent, ..no_head(error, is_safe) });
             }
             None => return Err(Failure { sent, ..upload_failure(upload_error) }),
         }
@@ -281,7 +268,7 @@ impl Attempt<'_> {
         if status == 101 {
             // What is left of the body would enter the tunnel as if the client had said it there.
             if !wants_upgrade || !upload.is_complete.get() {
-                return Err(Failure { sent, ..failure(HeadError::Refused(ResponseError::UnexpectedUpgrade), false) });
+                return Err(Failure { sent, ..no_head(HeadError::Refused(ResponseError::UnexpectedUpgrade), false) });
             }
             transform::write_interim(reader.head, reader.text(), client_writer.out);
             return Ok(BothWays::Upgraded { sent, response });
@@ -488,92 +475,4 @@ fn client_framing(framing: Framing, client: Version) -> ClientFraming {
 
 fn is_clients_fault(error: &RelayError) -> bool {
     !matches!(error, RelayError::Write(_) | RelayError::SinkTooSlow)
-}
-
-/// The endpoint gave no acceptable head.
-fn failure(error: HeadError, repeatable: bool) -> Failure {
-    let (termination, detail, status, told) = match error {
-        HeadError::Closed => {
-            let detail = "the endpoint closed the connection before it answered".to_owned();
-            (Termination::EndpointClosed, detail, 502, "the service closed the connection")
-        }
-        HeadError::Io(error) if error.kind() == io::ErrorKind::TimedOut => {
-            let detail = "the endpoint did not answer in time".to_owned();
-            (Termination::ResponseTimeout, detail, 504, "the service did not answer in time")
-        }
-        HeadError::Io(error) => {
-            (Termination::EndpointReset, error.to_string(), 502, "the service closed the connection")
-        }
-        HeadError::Refused(error) => {
-            (Termination::ResponseInvalid, error.to_string(), 502, "the service's answer can not be understood")
-        }
-    };
-    let is_safe_to_repeat =
-        repeatable && matches!(termination, Termination::EndpointClosed | Termination::EndpointReset);
-    Failure {
-        ended: Ended::because(termination, detail),
-        is_safe_to_repeat,
-        is_endpoints_fault: true,
-        status: Some(status),
-        told,
-        sent: 0,
-    }
-}
-
-/// The client's body could not be read.
-fn upload_failure(error: Option<RelayError>) -> Failure {
-    let (termination, detail, status, told) = match error {
-        Some(RelayError::Coding(error)) => {
-            (Termination::BadRequest, error.as_str().to_owned(), Some(400), "the request body is malformed")
-        }
-        Some(RelayError::TooLarge) => (
-            Termination::RequestTooLarge,
-            "request body too large".to_owned(),
-            Some(413),
-            "the request body is too large",
-        ),
-        Some(RelayError::SourceTooSlow) => {
-            (Termination::ClientTooSlow, "the body came too slowly".to_owned(), Some(408), "the body came too slowly")
-        }
-        Some(RelayError::Read(error)) if error.kind() == io::ErrorKind::TimedOut => {
-            (Termination::ClientTooSlow, "no more body came".to_owned(), Some(408), "the body came too slowly")
-        }
-        Some(RelayError::Read(error)) => (Termination::ClientReset, error.to_string(), None, ""),
-        _ => (Termination::ClientClosed, "the client closed within its request".to_owned(), None, ""),
-    };
-    Failure {
-        ended: Ended::because(termination, detail),
-        is_safe_to_repeat: false,
-        is_endpoints_fault: false,
-        status,
-        told,
-        sent: 0,
-    }
-}
-
-/// A body that turned out to be malformed before a byte of its head had left: the client can still be told.
-fn unsent_failure(relayed: &Result<(), RelayError>, response_bytes: u64, interim_bytes: u64) -> Option<Failure> {
-    match relayed {
-        Err(RelayError::Coding(error)) if response_bytes == 0 => {
-            let error = HeadError::Refused(ResponseError::BadChunk(*error));
-            Some(Failure { sent: interim_bytes, ..failure(error, false) })
-        }
-        _ => None,
-    }
-}
-
-/// Why a response that had begun was not completed.
-fn response_end(error: RelayError) -> Ended {
-    match error {
-        RelayError::Truncated => {
-            Ended::because(Termination::ResponseTruncated, "the endpoint closed within its answer")
-        }
-        RelayError::Coding(error) => Ended::because(Termination::ResponseInvalid, error.as_str()),
-        RelayError::TooLarge | RelayError::SourceTooSlow => Termination::ResponseTruncated.into(),
-        RelayError::Read(error) if error.kind() == io::ErrorKind::TimedOut => Termination::IdleTimeout.into(),
-        RelayError::Read(error) => Ended::because(Termination::EndpointReset, error.to_string()),
-        RelayError::SinkTooSlow => Termination::ClientTooSlow.into(),
-        RelayError::Write(error) if error.kind() == io::ErrorKind::TimedOut => Termination::ClientTooSlow.into(),
-        RelayError::Write(error) => Ended::because(Termination::ClientClosed, error.to_string()),
-    }
 }

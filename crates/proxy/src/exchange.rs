@@ -9,9 +9,10 @@ use portcullis_plan::{Action, HeaderEdits, HeaderLookup, PortPlan, RoutePlan, Se
 
 use crate::{
     answer::{self, Reply},
-    attempt::{Attempt, Failure, Served},
+    attempt::{Attempt, Served},
     connect::OnBehalfOf,
     downstream::{Arrival, Downstream, Http1, NoRequest},
+    failure::Failure,
     forward::Attempts,
     visit::{Account, Ended, Visit},
     worker::LocalPlan,

@@ -21,6 +21,7 @@ mod data_plane;
 mod deadline;
 mod downstream;
 mod exchange;
+mod failure;
 mod flow;
 mod forward;
 mod io;
