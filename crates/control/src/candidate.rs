@@ -4,6 +4,7 @@ use std::{path::Path, sync::Arc, time::SystemTime};
 
 use portcullis_config::{
     declared::Declared,
+    defaults,
     finding::{self, Finding},
     rule::RuleId,
     sources::Sources,
@@ -69,10 +70,13 @@ impl Reading {
     /// while the process runs.
     pub fn registries(&self) -> Registries {
         let workers = self.workers();
-        let buckets = self.declared.as_ref().and_then(|declared| {
-            let bounds: Vec<_> = declared.metrics.buckets.iter().map(|bound| bound.value).collect();
-            Buckets::new(&bounds).ok()
-        });
+        let said = self.declared.as_ref().map(|declared| &declared.metrics.buckets);
+        let bounds: Vec<_> = match said {
+            Some(said) if !said.is_empty() => said.iter().map(|bound| bound.value).collect(),
+            _ => defaults::BUCKETS.to_vec(),
+        };
+        // The reader has checked number and order.
+        let buckets = Buckets::new(&bounds).ok();
         Registries::new(workers, Arc::new(metrics::Registry::new(workers, buckets.unwrap_or_default())))
     }
 

@@ -54,7 +54,9 @@ pub enum Allow {
 pub enum Refusal {
     /// The source is denied, or is not among those allowed.
     Source,
-    /// No client certificate, or none of the names asked for.
+    /// The route asks for a client certificate and there is none.
+    NoCertificate,
+    /// A client certificate, but none of the names asked for.
     Certificate,
     /// The route asks for an identity and no provider is configured.
     Identity,
@@ -65,6 +67,7 @@ impl Refusal {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Source => "the route does not allow this source",
+            Self::NoCertificate => "the route asks for a client certificate and none was shown",
             Self::Certificate => "the route asks for a client certificate with another name",
             Self::Identity => "the route asks for an identity and no provider is configured",
         }
@@ -168,7 +171,8 @@ impl RoutePlan {
             return Err(Refusal::Source);
         }
         if !certificates.is_empty() && !certificates.iter().any(|wanted| names_hold(wanted, certificate_names)) {
-            return Err(Refusal::Certificate);
+            let shown = !certificate_names.is_empty();
+            return Err(if shown { Refusal::Certificate } else { Refusal::NoCertificate });
         }
         if *needs_identity { Err(Refusal::Identity) } else { Ok(()) }
     }

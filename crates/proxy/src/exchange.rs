@@ -2,7 +2,10 @@
 
 use std::{rc::Rc, time::Instant};
 
-use portcullis_config::path::{self, Normal};
+use portcullis_config::{
+    defaults,
+    path::{self, Normal},
+};
 use portcullis_h1::{Framing, RequestError, RequestHead, Target, Version};
 use portcullis_observe::{Phases, RecordKind, RequestId, Termination};
 use portcullis_plan::{Action, HeaderEdits, HeaderLookup, PortPlan, RoutePlan, ServicePlan, Traffic};
@@ -340,15 +343,8 @@ async fn redirect_to_https(
     let host = client.head.host.map_or(Vec::new(), |span| span.of(client.text()).to_vec());
     let query = client.head.query.map(|span| span.of(client.text()));
     let location = answer::https_location(port, &host, path, query);
-    // 308 keeps the method, so that a POST is not quietly turned into a GET.
-    let is_simple = matches!(client.head.method.of(client.text()), b"GET" | b"HEAD");
-    let status = if host.is_empty() {
-        400
-    } else if is_simple {
-        301
-    } else {
-        308
-    };
+    // 308 keeps the method: a POST is not quietly turned into a GET.
+    let status = if host.is_empty() { 400 } else { defaults::PORT_REDIRECT_STATUS };
     let write = |reply: Reply, out: &mut Vec<u8>| {
         if status == 400 {
             answer::write_refusal(400, "no Host to redirect to", reply, out);

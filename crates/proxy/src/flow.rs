@@ -125,10 +125,7 @@ async fn session(visit: &mut Visit, client: Io, deadline: Deadline, early: &[u8]
         headers: &(),
         certificate_names: &visit.certificate_names,
     };
-    let route = port
-        .routes
-        .find(&traffic)
-        .ok_or_else(|| Ended::because(Termination::NoRoute, "no route of this port takes this session"))?;
+    let route = port.routes.find(&traffic).ok_or_else(|| Ended::because(Termination::NoRoute, why_no_route(visit)))?;
     route
         .admits(visit.source.ip(), &visit.certificate_names)
         .map_err(|refusal| Ended::because(Termination::RefusedRoute, refusal.as_str()))?;
@@ -207,6 +204,15 @@ async fn session(visit: &mut Visit, client: Io, deadline: Deadline, early: &[u8]
         detail: passed.detail.as_deref(),
     });
     Ok(())
+}
+
+/// Why no route takes a session, as far as the port's protocol tells.
+fn why_no_route(visit: &Visit) -> String {
+    match (&visit.port.protocol, &visit.sni) {
+        (Protocol::Tcp, _) => "no route of this port takes this session".to_owned(),
+        (_, Some(name)) => format!("no route of this port is for the name {name}"),
+        (_, None) => "the client named no server (SNI), and no route of this port is for any".to_owned(),
+    }
 }
 
 /// The requests of one connection, one after the other.
