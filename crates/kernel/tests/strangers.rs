@@ -190,7 +190,7 @@ fn an_outbound_connection_that_took_the_port_is_said_to_have() {
     stranger.told("close -");
     drop(server.accept().unwrap());
     let holders = who_holds(local.port());
-    assert!(holders.iter().all(|holder| holder.usage == Use::Ended(peer)), "{holders:?}");
+    assert!(holders.iter().any(|holder| holder.usage == Use::Ended(peer)), "{holders:?}");
     let said = listen(local, 1).unwrap_err().to_string();
     assert!(said.contains(&format!("was used for a connection with {peer} until less than a minute ago")), "{said}");
 }

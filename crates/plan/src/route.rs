@@ -155,9 +155,17 @@ impl HeaderEdits {
 
     /// Whether lines of this name (any case) go away before the new ones are added.
     pub fn strikes(&self, name: &[u8]) -> bool {
-        self.set.iter().any(|(set, _)| set.eq_ignore_ascii_case(name))
-            || self.remove.iter().any(|removed| removed.eq_ignore_ascii_case(name))
+        self.set.iter().any(|(set, _)| reads_as(name, set)) || self.remove.iter().any(|removed| reads_as(name, removed))
     }
+}
+
+/// Whether a service may read `name` as `wanted`: any case, and any punctuation in the place of `-`, because CGI-like
+/// services turn both into `_` (CVE-2025-64484).
+fn reads_as(name: &[u8], wanted: &[u8]) -> bool {
+    name.len() == wanted.len()
+        && name.iter().zip(wanted).all(|(byte, wanted)| {
+            byte.eq_ignore_ascii_case(wanted) || (*wanted == b'-' && !byte.is_ascii_alphanumeric())
+        })
 }
 
 impl RoutePlan {
@@ -191,4 +199,24 @@ fn names_hold(wanted: &str, names: &[String]) -> bool {
         }
         None => name.eq_ignore_ascii_case(wanted),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_edit_strikes_every_spelling_that_a_service_may_read_as_its_name() {
+        let edits = HeaderEdits {
+            set: Box::new([(b"x-user".as_slice().into(), b"guest".as_slice().into())]),
+            remove: Box::new([b"x-admin".as_slice().into()]),
+            ..HeaderEdits::default()
+        };
+        for name in ["x-user", "X-User", "X_User", "x.user", "x_admin", "X-ADMIN"] {
+            assert!(edits.strikes(name.as_bytes()), "{name}");
+        }
+        for name in ["xuser", "x-users", "x1user", "y-user"] {
+            assert!(!edits.strikes(name.as_bytes()), "{name}");
+        }
+    }
 }

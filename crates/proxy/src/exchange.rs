@@ -283,9 +283,9 @@ async fn forward<'a>(
                 if is_endpoints_fault && !is_reused {
                     attempts.failed(member, &detail);
                 }
-                if is_safe_to_repeat && is_reused {
-                    attempts.count_retry();
-                } else if !(is_safe_to_repeat && is_endpoints_fault && attempts.may_retry()) {
+                let repeats = is_safe_to_repeat && is_reused && attempts.may_repeat();
+                let goes_on = repeats || (is_safe_to_repeat && is_endpoints_fault && attempts.may_retry());
+                if !goes_on {
                     break match status {
                         Some(status) => Err(Refused { status, ended, told }),
                         None => Ok(Finished { ended, next: Next::Close }),

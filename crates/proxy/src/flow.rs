@@ -26,20 +26,20 @@ use crate::{
     session::{Passed, Session},
     transform,
     visit::{Account, Ended, TlsFacts, Visit},
-    worker::Worker,
+    worker::{LocalPlan, Worker},
 };
 
 /// One client connection, from accept to close.
 pub(crate) async fn connection(
     worker: Rc<Worker>,
+    plan: Rc<LocalPlan>,
     port: Arc<PortPlan>,
     gate: Arc<PortGate>,
     stream: TcpStream,
     peer: SocketAddr,
 ) {
-    let mut visit = Visit::new(worker, port, peer);
+    let mut visit = Visit::new(worker, plan, port, peer);
     visit.counters().connections.add(1);
-    visit.await_log().await;
     let ended = pass(&mut visit, &gate, stream).await;
     if let Err(ended) = ended {
         visit.tell_early_end(&ended);
@@ -59,6 +59,8 @@ async fn pass(visit: &mut Visit, gate: &Arc<PortGate>, stream: TcpStream) -> Res
     }
     let in_all = visit.plan.plan.connections;
     let mut place = visit.worker.admission.enter(gate, visit.peer.ip(), &port.limits, in_all)?;
+    // Only who has a place may wait for the log, so that the port's bounds hold while it is stuck.
+    visit.await_log().await;
     if speaks_for_others {
         if let Some(source) = arrive::read_proxy_header(&stream, &deadline).await? {
             visit.source = source;

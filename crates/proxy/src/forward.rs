@@ -24,6 +24,9 @@ pub(crate) struct Attempts<'a> {
     behalf: OnBehalfOf,
     tried: Tried,
     pub(crate) retries: u32,
+    /// After a repeat, pooled connections are not trusted any more: the next may be as stale, or the request itself
+    /// may be what kills them.
+    needs_fresh: bool,
     /// The member that was tried last.
     pub(crate) last: Option<usize>,
 }
@@ -45,7 +48,7 @@ impl<'a> Attempts<'a> {
         behalf: OnBehalfOf,
     ) -> Self {
         plan.service(service.index).budget.earn(service.retry_budget_percent);
-        Self { worker, plan, service, behalf, tried: Tried::default(), retries: 0, last: None }
+        Self { worker, plan, service, behalf, tried: Tried::default(), retries: 0, needs_fresh: false, last: None }
     }
 
     /// A fresh connection for a session.
@@ -67,7 +70,8 @@ impl<'a> Attempts<'a> {
             let member = self.pick()?;
             let endpoint = &self.service.endpoints[member];
             let now_ms = self.worker.deadlines.now_ms();
-            if self.service.proxy_protocol.is_none()
+            if !self.needs_fresh
+                && self.service.proxy_protocol.is_none()
                 && let Some(upstream) = self.worker.pools.take(&endpoint.state, now_ms)
             {
                 endpoint.state.began(self.worker.index);
@@ -139,8 +143,17 @@ impl<'a> Attempts<'a> {
         true
     }
 
-    /// An attempt that costs no budget: the connection was closed before the endpoint can have seen anything.
-    pub(crate) fn count_retry(&mut self) {
+    /// The one repeat that costs no budget: a pooled connection turned out to be closed. It goes over a fresh one.
+    pub(crate) fn may_repeat(&mut self) -> bool {
+        if self.needs_fresh {
+            return false;
+        }
+        self.count_retry();
+        true
+    }
+
+    fn count_retry(&mut self) {
+        self.needs_fresh = true;
         self.retries += 1;
         self.service.metrics.shard(self.worker.index).retries.add(1);
     }

@@ -89,8 +89,8 @@ pub(crate) struct Account<'a> {
 }
 
 impl Visit {
-    pub(crate) fn new(worker: Rc<Worker>, port: Arc<PortPlan>, peer: SocketAddr) -> Self {
-        let plan = worker.plan();
+    /// `port` is one of `plan`: the two change together or not at all.
+    pub(crate) fn new(worker: Rc<Worker>, plan: Rc<LocalPlan>, port: Arc<PortPlan>, peer: SocketAddr) -> Self {
         Self {
             worker,
             plan,
@@ -138,6 +138,9 @@ impl Visit {
         if let Some(port) = current.plan.port_at(&self.port.listen)
             && port.is_data_port()
         {
+            if !keeps_terms(&self.port, port) {
+                return Err(Termination::RefusedDraining);
+            }
             self.port = Arc::clone(port);
             self.plan = current;
             return if self.is_admitted() { Ok(()) } else { Err(Termination::RefusedSource) };
@@ -234,4 +237,18 @@ impl Visit {
             detail: ended.detail.as_deref(),
         });
     }
+}
+
+/// Whether a connection that was accepted under `old` may go on under `new`: what it proved when it came (protocol,
+/// client certificate, PROXY header) is still what is asked.
+fn keeps_terms(old: &PortPlan, new: &PortPlan) -> bool {
+    let has_same_clients = match (old.protocol.terminated(), new.protocol.terminated()) {
+        // Ticket keys belong to a port and its client-certificate policy: the same keys, the same policy.
+        (Some(old), Some(new)) => {
+            Arc::as_ptr(&old.config.ticketer).cast::<()>() == Arc::as_ptr(&new.config.ticketer).cast::<()>()
+        }
+        (None, None) => true,
+        _ => false,
+    };
+    old.protocol.name() == new.protocol.name() && has_same_clients && old.proxy_protocol == new.proxy_protocol
 }

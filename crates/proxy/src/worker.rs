@@ -198,7 +198,7 @@ impl Worker {
         self.is_draining.set(true);
         self.deadlines.end();
         // Each turn runs whatever was woken; a connection needs a few to come to its end.
-        for _ in 0..64 {
+        for _ in 0..4096 {
             tokio::task::yield_now().await;
         }
     }
@@ -215,7 +215,9 @@ impl Worker {
         let Some(port) = plan.plan.port_at(address) else { return };
         let _ = stream.set_nodelay(true);
         let gate = self.admission.gate(address);
-        spawn_local(flow::connection(Rc::clone(self), Arc::clone(port), gate, stream, peer));
+        let port = Arc::clone(port);
+        // The plan goes along: the task first runs later, and another plan may be current by then.
+        spawn_local(flow::connection(Rc::clone(self), plan, port, gate, stream, peer));
     }
 }
 
