@@ -105,9 +105,14 @@ pub(crate) async fn handshake(
 /// `X-Forwarded-Client-Cert`, in the form that Envoy made known.
 fn forwarded_certificate(certificate: &PeerCertificate) -> String {
     let subject = format!("Hash={};Subject=\"{}\"", certificate.fingerprint, quoted(&certificate.subject));
-    let uris = certificate.uri_sans.iter().map(|name| format!(";URI={}", quoted(name)));
-    let names = certificate.dns_sans.iter().map(|name| format!(";DNS={}", quoted(name)));
+    let uris = certificate.uri_sans.iter().map(|name| format!(";URI={}", element(name)));
+    let names = certificate.dns_sans.iter().map(|name| format!(";DNS={}", element(name)));
     [subject].into_iter().chain(uris).chain(names).collect()
+}
+
+/// A bare value: without the comma as well, which would begin another certificate.
+fn element(text: &str) -> String {
+    quoted(text).replace(',', "")
 }
 
 /// Nothing that could end the value, the quotes or the line.

@@ -211,8 +211,9 @@ impl Attempt<'_> {
         let wants_upgrade = client.head.upgrade.is_some();
         let idle = self.service.timeouts.idle;
         let upload = Upload::default();
-        upload.is_awaited.set(client.head.expects_continue);
-        upload.may_flow.set(!client.head.expects_continue);
+        let is_awaited = client.head.expects_continue && framing != Framing::None;
+        upload.is_awaited.set(is_awaited);
+        upload.may_flow.set(!is_awaited);
 
         let (body_reader, client_writer) = client.split();
         let client_deadline = body_reader.deadline;
