@@ -348,7 +348,7 @@ impl Attempt<'_> {
             if accepts_interim && is_wanted {
                 let mut out = Vec::with_capacity(256);
                 transform::write_interim(reader.head, reader.text(), &mut out);
-                client.write_all(&out, reader.deadline).await.map_err(HeadError::Io)?;
+                client.write_all(&out, reader.deadline).await.map_err(HeadError::ClientGone)?;
                 *sent += out.len() as u64;
             }
             if is_continue {

@@ -35,6 +35,16 @@ pub(crate) fn no_head(error: HeadError, repeatable: bool) -> Failure {
         HeadError::Io(error) => {
             (Termination::EndpointReset, error.to_string(), 502, "the service closed the connection")
         }
+        HeadError::ClientGone(error) => {
+            return Failure {
+                ended: Ended::because(Termination::ClientReset, error.to_string()),
+                is_safe_to_repeat: false,
+                is_endpoints_fault: false,
+                status: None,
+                told: "",
+                sent: 0,
+            };
+        }
         HeadError::Refused(error) => {
             (Termination::ResponseInvalid, error.to_string(), 502, "the service's answer can not be understood")
         }

@@ -63,6 +63,8 @@ pub(crate) enum HeadError {
     Io(io::Error),
     /// The head is not acceptable.
     Refused(ResponseError),
+    /// The client went away while it was being told of an interim head; the endpoint has done nothing wrong.
+    ClientGone(io::Error),
 }
 
 impl Upstream {
