@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use portcullis_config::declared::{ClientCertificate, ListenAddress, PortLog, Role};
+use portcullis_config::declared::{ClientCertificate, ListenAddress, PortLog, Role, Word};
 use portcullis_observe::metrics::PortMetrics;
 
 use crate::{AddressSet, RouteTable};
@@ -50,12 +50,7 @@ impl PortPlan {
 
     /// The role's word.
     pub fn role_name(&self) -> &'static str {
-        match self.role {
-            Role::Public => "public",
-            Role::Internal => "internal",
-            Role::Admin => "admin",
-            Role::Metrics => "metrics",
-        }
+        self.role.word()
     }
 }
 

@@ -47,6 +47,26 @@ struct Story<'a> {
     bytes_sent: u64,
 }
 
+impl Story<'_> {
+    /// The story of a request of which so many bytes have come and nothing else is known.
+    fn new(request_id: RequestId, arrival: Arrival, bytes_received: usize) -> Self {
+        Self {
+            request_id,
+            began: arrival.began,
+            head_complete: arrival.complete,
+            finished: None,
+            phases: Phases::default(),
+            route: None,
+            service: None,
+            member: None,
+            status: None,
+            retries: 0,
+            bytes_received: bytes_received as u64,
+            bytes_sent: 0,
+        }
+    }
+}
+
 /// A refusal that the client is answered with.
 #[derive(Debug)]
 struct Refused {
@@ -68,20 +88,8 @@ pub(crate) async fn exchange(visit: &mut Visit, client: &mut Downstream, arrival
     let Downstream::Http1(client) = client;
     let plan = Rc::clone(&visit.plan);
     let port = &*plan.plan.ports[visit.port.index];
-    let mut story = Story {
-        request_id: visit.worker.next_id(),
-        began: arrival.began,
-        head_complete: arrival.complete,
-        finished: None,
-        phases: Phases { head: Some(arrival.complete - arrival.began), ..Phases::default() },
-        route: None,
-        service: None,
-        member: None,
-        status: None,
-        retries: 0,
-        bytes_received: client.head_bytes as u64,
-        bytes_sent: 0,
-    };
+    let mut story = Story::new(visit.worker.next_id(), arrival, client.head_bytes);
+    story.phases.head = Some(arrival.complete - arrival.began);
     let mut path = visit.worker.take_scratch();
     let finished = match steps(visit, client, &plan, port, &mut story, &mut path).await {
         Ok(finished) => finished,
@@ -419,20 +427,8 @@ pub(crate) async fn refuse_head(visit: &mut Visit, client: &mut Downstream, reas
     // What the head says has not been believed, so nothing of it is used.
     client.head = RequestHead { version: Version::Http11, ..RequestHead::default() };
     let now = Instant::now();
-    let mut story = Story {
-        request_id: visit.worker.next_id(),
-        began: now,
-        head_complete: now,
-        finished: None,
-        phases: Phases::default(),
-        route: None,
-        service: None,
-        member: None,
-        status: None,
-        retries: 0,
-        bytes_received: client.input.all().len() as u64,
-        bytes_sent: 0,
-    };
+    let arrival = Arrival { began: now, complete: now };
+    let mut story = Story::new(visit.worker.next_id(), arrival, client.input.all().len());
     let ended = match refused {
         None => Termination::ClientClosed.into(),
         Some(refused) => answer_refusal(visit, client, refused, &mut story).await.ended,

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use portcullis_config::{
-    declared::{self, ClientCertificate, ListenAddress, Port, PortLog, TlsVersion},
+    declared::{self, ClientCertificate, ListenAddress, Port, PortLog, TlsVersion, Word},
     defaults,
     finding::Finding,
     rule::RuleId,
@@ -57,17 +57,8 @@ fn one(compiler: &mut Compiler<'_>, index: usize, port: &Port, routes: RouteTabl
             .as_ref()
             .and_then(|accept| accept.wildcard.as_ref())
             .map(|reason| reason.value.clone()),
-        metrics: compiler.registries.metrics.port(&port.name, role_word(role)),
+        metrics: compiler.registries.metrics.port(&port.name, role.word()),
     })
-}
-
-fn role_word(role: declared::Role) -> &'static str {
-    match role {
-        declared::Role::Public => "public",
-        declared::Role::Internal => "internal",
-        declared::Role::Admin => "admin",
-        declared::Role::Metrics => "metrics",
-    }
 }
 
 fn protocol(compiler: &mut Compiler<'_>, port: &Port) -> Option<Protocol> {

@@ -45,7 +45,7 @@ fn one(compiler: &mut Compiler<'_>, index: usize, service: &Service, control: &[
     ServicePlan {
         name: service.name.as_str().into(),
         index,
-        protocol: said(service.protocol, ServiceProtocol::Http),
+        protocol: said(service.protocol, defaults::SERVICE_PROTOCOL),
         group: Group::new(members, policy),
         endpoints,
         health: health(service),
@@ -139,7 +139,7 @@ fn tls(compiler: &mut Compiler<'_>, service: &Service) -> Option<SharedTls> {
     }
     let name = tls.name.as_ref().map(|name| name.value.clone());
     name.hash(&mut hasher);
-    let speaks_http = said(service.protocol, ServiceProtocol::Http) == ServiceProtocol::Http;
+    let speaks_http = said(service.protocol, defaults::SERVICE_PROTOCOL) == ServiceProtocol::Http;
     let alpn: &[&[u8]] = if speaks_http { &[b"http/1.1"] } else { &[] };
     match client::client_config(&verify, certificate.as_deref(), alpn) {
         Ok(config) => Some(SharedTls { config, name, form: hasher.finish() | 1 }),
