@@ -1,0 +1,41 @@
+//! The formats that can be read, in the order in which a file is offered to them.
+
+use std::path::Path;
+
+use crate::{
+    Part, compose, dockerfile, haproxy,
+    inputs::{FileId, Inputs},
+    kubernetes, nginx, own,
+    rule::Rule,
+    systemd, terraform,
+};
+
+/// A kind of file. Recognised by what is in it; the name helps where contents are poor in signs.
+#[derive(Debug)]
+pub struct Format {
+    /// For people: `Compose`.
+    pub name: &'static str,
+    /// Whether a text is of this format. Cheap: every file of a tree is asked.
+    pub recognises: fn(&Path, &str) -> bool,
+    /// Reads all files of this format together and applies its rules.
+    pub check: fn(&Inputs, &[FileId]) -> Part,
+    /// The rules that it applies, by number.
+    pub rules: &'static [&'static Rule],
+}
+
+/// All formats. The first that recognises a file takes it.
+pub static FORMATS: &[&Format] = &[
+    &own::FORMAT,
+    &compose::FORMAT,
+    &kubernetes::FORMAT,
+    &terraform::FORMAT,
+    &dockerfile::FORMAT,
+    &systemd::FORMAT,
+    &haproxy::FORMAT,
+    &nginx::FORMAT,
+];
+
+/// Index into [`FORMATS`] of the format of a text.
+pub(crate) fn recognise(path: &Path, text: &str) -> Option<usize> {
+    FORMATS.iter().position(|format| (format.recognises)(path, text))
+}

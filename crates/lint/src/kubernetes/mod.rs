@@ -1,0 +1,20 @@
+//! Kubernetes manifests.
+
+use std::path::Path;
+
+use crate::{
+    Part,
+    format::Format,
+    inputs::{FileId, Inputs},
+};
+
+/// Kubernetes manifests.
+pub(crate) static FORMAT: Format = Format { name: "Kubernetes", recognises, check, rules: &[] };
+
+fn recognises(_path: &Path, _text: &str) -> bool {
+    false
+}
+
+fn check(_inputs: &Inputs, _files: &[FileId]) -> Part {
+    Part::default()
+}
