@@ -98,6 +98,11 @@ impl Sources {
         Position { line, column: before.chars().count() + 1 }
     }
 
+    /// The whole text as it may be shown: secrets in clear text are masked with as many bytes.
+    pub fn masked(&self, file: FileId) -> String {
+        self.excerpt(file, 1, usize::MAX).0
+    }
+
     /// Lines `first` to `last` (from 1, inclusive) and the offset of their first byte. Secrets in clear text are
     /// masked with as many bytes, so that offsets stay true.
     pub(crate) fn excerpt(&self, file: FileId, first: usize, last: usize) -> (String, usize) {

@@ -6,7 +6,7 @@ use std::{
     fs,
     io::{self, Read},
     path::{Component, Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, OnceLock, PoisonError},
 };
 
 pub use portcullis_config::{
@@ -33,6 +33,8 @@ struct File {
     text: String,
     /// Byte offset of the start of each line, ascending, the first is 0.
     lines: Vec<u32>,
+    /// The text with secrets masked, as many bytes long, if it has any.
+    shown: OnceLock<String>,
 }
 
 /// Why a file gives no text.
@@ -74,7 +76,7 @@ impl Inputs {
         let lines = std::iter::once(0)
             .chain(text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(offset, _)| offset as u32 + 1))
             .collect();
-        Ok(FileId(self.files.push(File { path: path.to_owned(), text, lines }) as u32))
+        Ok(FileId(self.files.push(File { path: path.to_owned(), text, lines, shown: OnceLock::new() }) as u32))
     }
 
     /// Reads a file that was named by a person, or found by walking. A second time gives the same id.
@@ -143,12 +145,22 @@ impl Inputs {
         self.position(Span { start: span.end, ..span })
     }
 
-    /// Byte offsets of the lines `first` to `last` (from 1, inclusive), without the last line end.
+    /// Says how a text is to be shown. Ignored unless it is as long as the text itself, so that places stay true.
+    pub fn show_instead(&self, file: FileId, masked: String) {
+        if let Some(file) = self.files.get(file.0 as usize)
+            && file.text.len() == masked.len()
+        {
+            file.shown.get_or_init(|| masked);
+        }
+    }
+
+    /// The lines `first` to `last` (from 1, inclusive) as they may be shown, and the offset of their first byte.
     pub fn lines(&self, file: FileId, first: usize, last: usize) -> (usize, &str) {
         let Some(file) = self.files.get(file.0 as usize) else { return (0, "") };
         let start = file.lines.get(first.saturating_sub(1)).map_or(file.text.len(), |start| *start as usize);
         let end = file.lines.get(last).map_or(file.text.len(), |next| *next as usize);
-        (start, file.text.get(start..end).unwrap_or(""))
+        let text = file.shown.get().unwrap_or(&file.text);
+        (start, text.get(start..end).unwrap_or(""))
     }
 
     fn known(&self, path: &Path) -> Option<Result<FileId, Unreadable>> {

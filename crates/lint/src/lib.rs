@@ -20,7 +20,7 @@ mod haproxy;
 pub mod inputs;
 mod kubernetes;
 mod nginx;
-mod own;
+pub mod own;
 pub mod reading;
 pub mod rule;
 mod rules;

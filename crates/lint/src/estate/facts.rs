@@ -360,8 +360,8 @@ pub struct WorkloadPort {
 /// Somebody passes traffic on.
 #[derive(Debug, Clone)]
 pub struct Forward {
-    /// The key of the listener on which it comes in.
-    pub listener: String,
+    /// Who passes it on: the key of the listener on which it comes in, or of a workload that is itself a proxy.
+    pub from: String,
     /// Which traffic, for people: "host shop.example.com"; empty for all.
     pub when: String,
     /// To whom.

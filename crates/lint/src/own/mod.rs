@@ -1,20 +1,137 @@
-//! Portcullis' own configuration: the checks are those of `portcullis-config`, told as findings of this crate.
+//! Portcullis' own configuration: the checks are those of `portcullis-config`, told as findings of this crate, and what
+//! the file declares joins the estate.
 
-use std::path::Path;
+mod facts;
+
+use std::{
+    collections::{HashMap, HashSet},
+    path::{Path, PathBuf},
+    sync::LazyLock,
+};
+
+use portcullis_config::{
+    Loaded,
+    finding::Finding as Declared,
+    rule::{self, RuleId},
+    sources::Sources,
+};
 
 use crate::{
     Part,
+    finding::{Finding, Fix, Safety, Verdict},
     format::Format,
-    inputs::{FileId, Inputs},
+    inputs::{FileId, Inputs, Span},
+    rule::{Default, Rule, Severity},
 };
 
-/// Portcullis' own configuration.
+/// Portcullis' own configuration. Its rules are not of the catalogue's numbers: see [`rules`].
 pub(crate) static FORMAT: Format = Format { name: "Portcullis", recognises, check, rules: &[] };
 
-fn recognises(_path: &Path, _text: &str) -> bool {
-    false
+/// The rules of the file itself, as rules of this crate.
+static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
+    let told = |rule: &rule::Rule| Rule {
+        id: rule.id,
+        name: rule.id,
+        severity: severity(rule.severity),
+        title: rule.about,
+        why: rule.about,
+        remedy: "",
+        default: Default::On,
+    };
+    rule::RULES.iter().map(told).collect()
+});
+
+/// The rules of the file itself, by the ids that `portcullis-config` gives them.
+pub fn rules() -> &'static [Rule] {
+    &RULES
 }
 
-fn check(_inputs: &Inputs, _files: &[FileId]) -> Part {
-    Part::default()
+/// Findings of `portcullis-config`, or of what builds on it, as findings of this crate. The texts are shown as they
+/// may be shown: secrets stay masked.
+pub fn told(findings: &[Declared], sources: &Sources, inputs: &Inputs) -> Vec<Finding> {
+    let mut files = Files { inputs, sources, known: HashMap::new() };
+    findings.iter().filter_map(|finding| files.told(finding)).collect()
+}
+
+/// By its name, or by the sections that no other format has.
+fn recognises(path: &Path, text: &str) -> bool {
+    let name = path.file_name().map(|name| name.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
+    if !name.ends_with(".yaml") && !name.ends_with(".yml") {
+        return false;
+    }
+    let has_section = |section: &str| text.lines().any(|line| line.trim_end().strip_prefix(section) == Some(""));
+    let is_other = || text.lines().any(|line| line.starts_with("apiVersion:") || line.starts_with("kind:"));
+    let says = |word: &str| text.contains(word);
+    name.starts_with("portcullis.")
+        || (has_section("ports:") || has_section("routes:") || has_section("services:"))
+            && (says("listen:") && says("role:") || says("endpoints:") || says("allow:"))
+            && !is_other()
+}
+
+/// Parts that another file includes are checked with that file; a part that nobody includes says nothing by itself.
+fn check(inputs: &Inputs, files: &[FileId]) -> Part {
+    let loaded: Vec<(FileId, Loaded)> =
+        files.iter().map(|file| (*file, portcullis_config::load(inputs.path(*file)))).collect();
+    let included: HashSet<PathBuf> =
+        loaded.iter().flat_map(|(_, loaded)| loaded.sources.paths().skip(1).map(Path::to_owned)).collect();
+    let mut part = Part::default();
+    for (file, loaded) in loaded {
+        if included.contains(inputs.path(file)) || is_part(inputs.path(file), &loaded) {
+            continue;
+        }
+        let mut files = Files { inputs, sources: &loaded.sources, known: HashMap::new() };
+        part.findings.extend(loaded.findings.iter().filter_map(|finding| files.told(finding)));
+        if let Some(declared) = &loaded.declared {
+            part.facts.absorb(facts::of(declared, &mut files));
+        }
+    }
+    part
+}
+
+fn is_part(path: &Path, loaded: &Loaded) -> bool {
+    let is_main = path.file_stem().is_some_and(|stem| stem.eq_ignore_ascii_case("portcullis"));
+    let has_no_ports = loaded.findings.iter().any(|finding| finding.rule == RuleId::NoPorts);
+    !is_main && has_no_ports
+}
+
+/// From the files of a loaded configuration to those of the inputs.
+struct Files<'a> {
+    inputs: &'a Inputs,
+    sources: &'a Sources,
+    known: HashMap<FileId, Option<FileId>>,
+}
+
+impl Files<'_> {
+    fn told(&mut self, finding: &Declared) -> Option<Finding> {
+        let related = finding.related.iter().filter_map(|(span, label)| Some((self.span(*span)?, label.clone())));
+        let related = related.collect();
+        let help = finding.help.clone();
+        Some(Finding {
+            rule: RULES.iter().find(|rule| rule.id == finding.rule.id())?,
+            verdict: Verdict::Wrong,
+            severity: severity(finding.severity),
+            span: self.span(finding.span)?,
+            message: finding.message.clone(),
+            label: finding.label.clone(),
+            fix: help.map(|text| Fix { text, edits: Vec::new(), safety: Safety::NeedsReview }),
+            related,
+        })
+    }
+
+    fn span(&mut self, span: Span) -> Option<Span> {
+        let file = *self.known.entry(span.file).or_insert_with(|| {
+            let path = self.sources.path(span.file);
+            let file = self.inputs.open(path).or_else(|_| self.inputs.add(path, Vec::new())).ok()?;
+            self.inputs.show_instead(file, self.sources.masked(span.file));
+            Some(file)
+        });
+        file.map(|file| Span { file, ..span })
+    }
+}
+
+fn severity(severity: rule::Severity) -> Severity {
+    match severity {
+        rule::Severity::Error => Severity::High,
+        rule::Severity::Warning => Severity::Low,
+    }
 }

@@ -1,0 +1,152 @@
+//! What `portcullis.yaml` declares, in the words of the estate.
+
+use portcullis_config::declared::{
+    self, Action, Allow, ClientCertificate, Declared, EndpointAddress, HostPattern, ListenAddress, PathPattern, Port,
+    Route, Service, ServiceProtocol,
+};
+
+use super::Files;
+use crate::estate::{
+    Address, Facts, Forward, Guard, Kind, Listener, Owner, PortSpan, Reach, Role, Sharing, Space, Target, Transport,
+    Workload, WorkloadPort,
+};
+
+/// Ports are listeners, services are workloads, routes are forwards.
+pub(super) fn of(declared: &Declared, files: &mut Files<'_>) -> Facts {
+    let mut facts = Facts::default();
+    let project = declared.sources.first().map(|path| path.display().to_string()).unwrap_or_default();
+    for port in &declared.ports {
+        facts.listeners.extend(listener(port, &project, files));
+    }
+    for service in &declared.services {
+        facts.workloads.extend(workload(service, &project, files));
+        // The way from the service to what really listens: its endpoints are listeners or workloads of others.
+        for endpoint in &service.endpoints {
+            let Some(place) = files.span(endpoint.span) else { continue };
+            let target = match &endpoint.value.address {
+                EndpointAddress::Tcp(address) => Target::Address { address: address.ip(), port: address.port() },
+                EndpointAddress::Name { host, port } => {
+                    Target::Named { networks: Vec::new(), host: host.clone(), port: Some(*port) }
+                }
+                EndpointAddress::Unix(_) => continue,
+            };
+            let from = key(&project, "service", &service.name.value);
+            facts.forwards.push(Forward { from, when: String::new(), target, guard: Guard::Open, place });
+        }
+    }
+    for route in &declared.routes {
+        forwards(route, &project, files, &mut facts);
+    }
+    facts
+}
+
+fn key(project: &str, kind: &str, name: &str) -> String {
+    format!("portcullis:{project}:{kind}:{name}")
+}
+
+fn listener(port: &Port, project: &str, files: &mut Files<'_>) -> Option<Listener> {
+    let ListenAddress::Tcp(address) = &port.listen.value else { return None };
+    let address = *address;
+    let sources: Vec<_> = port.from.iter().map(|source| source.value).collect();
+    let is_certified = port.clients.as_ref().is_some_and(|c| c.certificate.value == ClientCertificate::Required);
+    let guard = if is_certified {
+        Guard::Identity("client certificate".to_owned())
+    } else if matches!(port.role.value, declared::Role::Admin) {
+        Guard::Identity("admin credentials".to_owned())
+    } else if sources.is_empty() {
+        Guard::Open
+    } else {
+        Guard::Sources(sources)
+    };
+    let address_of = Address::Ip(address.ip());
+    Some(Listener {
+        key: key(project, "port", &port.name.value),
+        title: format!("port `{}`", port.name.value),
+        space: Space::Host,
+        reach: address_of.scope().map(Reach::of),
+        address: address_of,
+        ports: PortSpan::one(address.port()),
+        transport: Transport::Tcp,
+        owner: Owner { project: project.to_owned(), part: format!("port `{}`", port.name.value) },
+        // The workers of one process share it; nobody else is meant to.
+        sharing: Sharing::Exclusive,
+        guard,
+        place: files.span(port.listen.span)?,
+    })
+}
+
+fn workload(service: &Service, project: &str, files: &mut Files<'_>) -> Option<Workload> {
+    let place = files.span(service.name.span)?;
+    let role = match service.protocol.map(|protocol| protocol.value) {
+        Some(ServiceProtocol::Postgres) => Some(Role::Database),
+        Some(ServiceProtocol::Redis) => Some(Role::Cache),
+        _ => None,
+    };
+    let ports = service.ports.iter().filter_map(|ports| {
+        Some(WorkloadPort {
+            ports: PortSpan::new(ports.value.first, ports.value.last)?,
+            transport: Transport::Tcp,
+            name: None,
+            role: None,
+            place: files.span(ports.span)?,
+        })
+    });
+    Some(Workload {
+        ports: ports.collect(),
+        key: key(project, "service", &service.name.value),
+        kind: Kind::Service,
+        title: format!("service `{}`", service.name.value),
+        name: service.name.value.clone(),
+        names: Vec::new(),
+        ports_are_complete: true,
+        role,
+        place,
+    })
+}
+
+fn forwards(route: &Route, project: &str, files: &mut Files<'_>, facts: &mut Facts) {
+    let Some(action) = &route.action else { return };
+    let Action::Service(service) = &action.value else { return };
+    let Some(place) = files.span(action.span) else { return };
+    for port in &route.ports {
+        facts.forwards.push(Forward {
+            from: key(project, "port", &port.value),
+            when: condition(route),
+            target: Target::Workload { key: key(project, "service", service), port: None },
+            guard: guard(route),
+            place,
+        });
+    }
+}
+
+/// The conditions that people name a route by.
+fn condition(route: &Route) -> String {
+    let host = route.matches.host.as_ref().or(route.matches.sni.as_ref()).map(|host| match &host.value {
+        HostPattern::Exact(name) => format!("host {name}"),
+        HostPattern::Suffix(name) => format!("host *.{name}"),
+        HostPattern::Any => "any host".to_owned(),
+    });
+    let path = route.matches.path.as_ref().map(|path| match &path.value {
+        PathPattern::Exact(path) => format!("path {path}"),
+        PathPattern::Prefix(path) => format!("path {}/*", path.trim_end_matches('/')),
+        PathPattern::Regex(regex) => format!("path ~{regex}"),
+    });
+    host.into_iter().chain(path).collect::<Vec<_>>().join(", ")
+}
+
+fn guard(route: &Route) -> Guard {
+    match route.allow.as_ref().map(|allow| &allow.value) {
+        Some(Allow::Only { certificates, .. }) if !certificates.is_empty() => {
+            Guard::Identity("client certificate".to_owned())
+        }
+        Some(Allow::Only { users, groups, workloads, .. })
+            if !users.is_empty() || !groups.is_empty() || !workloads.is_empty() =>
+        {
+            Guard::Identity("identity".to_owned())
+        }
+        Some(Allow::Only { from, .. }) if !from.is_empty() => {
+            Guard::Sources(from.iter().map(|source| source.value).collect())
+        }
+        _ => Guard::Open,
+    }
+}
