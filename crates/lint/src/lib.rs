@@ -11,6 +11,7 @@
 //! [`estate`] joins what they said and applies the rules that need more than one file → [`suppression`] → [`output`].
 //! Formats know nothing of each other; what they share goes through the estate.
 
+pub mod cidr;
 mod compose;
 mod dockerfile;
 pub mod estate;
@@ -24,6 +25,7 @@ pub mod own;
 pub mod reading;
 pub mod rule;
 mod rules;
+pub mod sensitive;
 mod systemd;
 mod terraform;
 pub mod walk;
