@@ -110,9 +110,11 @@ fn forwarded_certificate(certificate: &PeerCertificate) -> String {
     [subject].into_iter().chain(uris).chain(names).collect()
 }
 
-/// A bare value: without the comma as well, which would begin another certificate.
+/// A bare value: nothing that could end it or begin quotes. A name of its kind has none of these.
 fn element(text: &str) -> String {
-    quoted(text).replace(',', "")
+    text.chars()
+        .filter(|character| matches!(character, '!'..='~') && !matches!(character, ',' | ';' | '"' | '\\'))
+        .collect()
 }
 
 /// Nothing that could end the value, the quotes or the line.

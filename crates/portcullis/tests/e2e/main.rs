@@ -16,6 +16,7 @@ mod limits;
 mod logs;
 mod postgres;
 mod proxy_protocol;
+mod regressions;
 mod reload;
 mod responses;
 mod routing;

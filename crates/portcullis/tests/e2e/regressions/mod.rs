@@ -1,0 +1,5 @@
+//! What went wrong once, each with its story; what may go wrong again is tested where it belongs.
+
+mod certificates;
+mod exchange;
+mod reload;
