@@ -21,8 +21,7 @@ fn a_connection_that_is_accepted_while_a_reload_applies_is_served_by_its_own_por
     let first = "  first: { listen: <first>, role: internal, protocol: http }\n";
     let turned = TWO_PORTS.replace(first, "").replace("routes:\n", &format!("{first}routes:\n"));
     let mut proxy = Proxy::with(TWO_PORTS, &[]);
-    let mut generation = 1;
-    for text in [&turned, TWO_PORTS, &turned, TWO_PORTS] {
+    for (generation, text) in (2..).zip([&turned, TWO_PORTS, &turned, TWO_PORTS]) {
         // More connections than the worker takes in one turn wait for it when it learns of the next plan.
         proxy.process().signal("STOP");
         let mut waiting: Vec<Raw> = (0..400).map(|_| proxy.connect("second")).collect();
@@ -35,7 +34,6 @@ fn a_connection_that_is_accepted_while_a_reload_applies_is_served_by_its_own_por
         for client in &mut waiting {
             assert_eq!(client.response().text(), "second");
         }
-        generation += 1;
         wait_until("the plan is applied", || {
             (proxy.admin().get("/v1/status")["generation"] == generation).then_some(())
         });
