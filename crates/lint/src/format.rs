@@ -39,3 +39,8 @@ pub static FORMATS: &[&Format] = &[
 pub(crate) fn recognise(path: &Path, text: &str) -> Option<usize> {
     FORMATS.iter().position(|format| (format.recognises)(path, text))
 }
+
+/// Whether a name ends as YAML files do.
+pub(crate) fn is_yaml(path: &Path) -> bool {
+    path.extension().is_some_and(|end| end.eq_ignore_ascii_case("yaml") || end.eq_ignore_ascii_case("yml"))
+}

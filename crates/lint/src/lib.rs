@@ -11,26 +11,33 @@
 //! [`estate`] joins what they said and applies the rules that need more than one file → [`suppression`] → [`output`].
 //! Formats know nothing of each other; what they share goes through the estate.
 
+pub mod baseline;
 pub mod cidr;
 mod compose;
 mod dockerfile;
 pub mod estate;
 pub mod finding;
+pub mod fix;
 mod format;
 mod haproxy;
 pub mod inputs;
 mod kubernetes;
 mod nginx;
+pub mod output;
 pub mod own;
 pub mod reading;
+pub mod report;
 pub mod rule;
 mod rules;
 pub mod sensitive;
+pub mod suppression;
 mod systemd;
 mod terraform;
 pub mod walk;
 #[allow(dead_code, reason = "read by the formats as they come")]
 mod yaml;
+
+use std::path::Path;
 
 use finding::Finding;
 use inputs::{FileId, Inputs};
@@ -46,6 +53,8 @@ pub struct Outcome {
     pub findings: Vec<Finding>,
     /// Who listens where and who reaches it.
     pub facts: estate::Facts,
+    /// Portcullis' own main files, of which loading certificates and resolving names can tell more.
+    pub own: Vec<FileId>,
     /// Number of files that were recognised, by the name of their format.
     pub recognised: Vec<(&'static str, usize)>,
 }
@@ -67,10 +76,14 @@ impl Part {
     }
 }
 
-/// Checks files that were added to the inputs. What they include is followed from there.
-pub fn check(inputs: &Inputs, files: &[FileId]) -> Outcome {
-    let kinds: Vec<Option<usize>> =
-        files.par_iter().map(|file| format::recognise(inputs.path(*file), inputs.text(*file))).collect();
+/// Checks files that were added to the inputs. What they include is followed from there. A YAML file that a person
+/// named, and that no format recognises, is taken for one of Portcullis' own that is broken beyond recognition.
+pub fn check(inputs: &Inputs, files: &[FileId], is_named: impl Fn(&Path) -> bool + Sync) -> Outcome {
+    let kind = |file: &FileId| {
+        let path = inputs.path(*file);
+        format::recognise(path, inputs.text(*file)).or_else(|| (is_named(path) && format::is_yaml(path)).then_some(0))
+    };
+    let kinds: Vec<Option<usize>> = files.par_iter().map(kind).collect();
     let of_format = |index: usize| -> Vec<FileId> {
         files.iter().zip(&kinds).filter(|(_, kind)| **kind == Some(index)).map(|(file, _)| *file).collect()
     };
@@ -85,5 +98,6 @@ pub fn check(inputs: &Inputs, files: &[FileId]) -> Outcome {
     findings.extend(estate::check(&facts));
     finding::sort(&mut findings, inputs);
     let recognised = groups.iter().map(|(format, files)| (format.name, files.len())).filter(|(_, n)| *n > 0).collect();
-    Outcome { findings, facts, recognised }
+    let own = own::mains(inputs, &groups[0].1);
+    Outcome { findings, facts, own, recognised }
 }

@@ -1,20 +1,24 @@
 //! Every rule there is.
 
-use crate::{estate, format::FORMATS, reading, rule::Rule};
+use crate::{estate, format::FORMATS, own, reading, rule::Rule, suppression};
 
 /// All rules by number: those of reading itself, of each format, and of the estate. A rule that several formats apply
 /// is listed once.
 pub fn all() -> Vec<&'static Rule> {
     let of_formats = FORMATS.iter().flat_map(|format| format.rules);
-    let mut rules: Vec<&'static Rule> = reading::RULES.iter().chain(of_formats).chain(estate::RULES).copied().collect();
+    let of_all = [reading::RULES, suppression::RULES, estate::RULES].into_iter().flatten();
+    let mut rules: Vec<&'static Rule> = of_formats.chain(of_all).copied().collect();
     rules.sort_by_key(|rule| rule.id);
     rules.dedup();
     rules
 }
 
-/// The rule of an id or a name, in any case.
+/// The rule of an id or a name, in any case; also one of Portcullis' own file.
 pub fn find(named: &str) -> Option<&'static Rule> {
-    all().into_iter().find(|rule| rule.id.eq_ignore_ascii_case(named) || rule.name.eq_ignore_ascii_case(named))
+    all()
+        .into_iter()
+        .chain(own::rules())
+        .find(|rule| rule.id.eq_ignore_ascii_case(named) || rule.name.eq_ignore_ascii_case(named))
 }
 
 #[cfg(test)]

@@ -13,14 +13,26 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use portcullis_lint::{check, finding::Verdict, inputs::Inputs, rule::Rule, rules, walk::walk};
+use portcullis_lint::{
+    check,
+    finding::Verdict,
+    inputs::Inputs,
+    report::{Policy, Report},
+    rule::Rule,
+    rules,
+    walk::walk,
+};
+use time::macros::date;
 
 /// What the rule says about a folder, a line each.
-fn told(rule: &Rule, folder: &Path) -> String {
+fn told(rule: &'static Rule, folder: &Path) -> String {
     let inputs = Inputs::beneath([folder.to_owned()]);
     let walked = walk(&inputs, &[folder.to_owned()]);
-    let outcome = check(&inputs, &walked.files);
-    let findings = walked.findings.iter().chain(&outcome.findings).filter(|finding| finding.rule.id == rule.id);
+    let mut outcome = check(&inputs, &walked.files, |_| false);
+    outcome.findings.extend(walked.findings);
+    let policy = Policy { enable: vec![rule], disable: Vec::new(), baseline: None, today: date!(2026 - 11 - 21) };
+    let report = Report::new(outcome, &walked.files, &inputs, &policy);
+    let findings = report.findings.iter().filter(|finding| finding.rule.id == rule.id);
     let mut told = String::new();
     for finding in findings {
         let at = inputs.position(finding.span);

@@ -9,7 +9,7 @@ use anyhow::bail;
 use clap::Args;
 
 /// The file that is read when none is named.
-const DEFAULT: &str = "portcullis.yaml";
+pub(crate) const DEFAULT: &str = "portcullis.yaml";
 
 /// A configuration file, named with or without its option.
 #[derive(Debug, Args)]

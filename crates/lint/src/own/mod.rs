@@ -19,7 +19,7 @@ use portcullis_config::{
 use crate::{
     Part,
     finding::{Finding, Fix, Safety, Verdict},
-    format::Format,
+    format::{Format, is_yaml},
     inputs::{FileId, Inputs, Span},
     rule::{Default, Rule, Severity},
 };
@@ -56,7 +56,7 @@ pub fn told(findings: &[Declared], sources: &Sources, inputs: &Inputs) -> Vec<Fi
 /// By its name, or by the sections that no other format has.
 fn recognises(path: &Path, text: &str) -> bool {
     let name = path.file_name().map(|name| name.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
-    if !name.ends_with(".yaml") && !name.ends_with(".yml") {
+    if !is_yaml(path) {
         return false;
     }
     let has_section = |section: &str| text.lines().any(|line| line.trim_end().strip_prefix(section) == Some(""));
@@ -68,17 +68,9 @@ fn recognises(path: &Path, text: &str) -> bool {
             && !is_other()
 }
 
-/// Parts that another file includes are checked with that file; a part that nobody includes says nothing by itself.
 fn check(inputs: &Inputs, files: &[FileId]) -> Part {
-    let loaded: Vec<(FileId, Loaded)> =
-        files.iter().map(|file| (*file, portcullis_config::load(inputs.path(*file)))).collect();
-    let included: HashSet<PathBuf> =
-        loaded.iter().flat_map(|(_, loaded)| loaded.sources.paths().skip(1).map(Path::to_owned)).collect();
     let mut part = Part::default();
-    for (file, loaded) in loaded {
-        if included.contains(inputs.path(file)) || is_part(inputs.path(file), &loaded) {
-            continue;
-        }
+    for (_, loaded) in load_mains(inputs, files) {
         let mut files = Files { inputs, sources: &loaded.sources, known: HashMap::new() };
         part.findings.extend(loaded.findings.iter().filter_map(|finding| files.told(finding)));
         if let Some(declared) = &loaded.declared {
@@ -86,6 +78,28 @@ fn check(inputs: &Inputs, files: &[FileId]) -> Part {
         }
     }
     part
+}
+
+/// The files that a proxy could be run with. Parts that another file includes are checked with that file; a part that
+/// nobody includes says nothing by itself.
+pub(crate) fn mains(inputs: &Inputs, files: &[FileId]) -> Vec<FileId> {
+    load_mains(inputs, files).into_iter().map(|(file, _)| file).collect()
+}
+
+fn load_mains(inputs: &Inputs, files: &[FileId]) -> Vec<(FileId, Loaded)> {
+    let load = |file: &FileId| {
+        let bytes = inputs.text(*file).as_bytes().to_vec();
+        (*file, portcullis_config::load_bytes(inputs.path(*file), bytes))
+    };
+    let loaded: Vec<(FileId, Loaded)> = files.iter().map(load).collect();
+    let included: HashSet<PathBuf> =
+        loaded.iter().flat_map(|(_, loaded)| loaded.sources.paths().skip(1).map(Path::to_owned)).collect();
+    let is_alone = files.len() == 1;
+    let is_main = |(file, loaded): &(FileId, Loaded)| {
+        let path = inputs.path(*file);
+        is_alone || !included.contains(path) && !is_part(path, loaded)
+    };
+    loaded.into_iter().filter(is_main).collect()
 }
 
 fn is_part(path: &Path, loaded: &Loaded) -> bool {

@@ -45,7 +45,7 @@ fn a_file_that_cannot_be_read_is_not_a_finding() {
 
 #[test]
 fn unknown_verbs_and_options_are_usage_errors() {
-    for arguments in [&["chekc"][..], &["check"], &["run", "--nonsense"], &[]] {
+    for arguments in [&["chekc"][..], &["check", "--nonsense"], &["run", "--nonsense"], &[]] {
         let output = Command::new(env!("CARGO_BIN_EXE_portcullis"))
             .args(arguments)
             .current_dir(std::env::temp_dir())

@@ -9,6 +9,7 @@ mod admin;
 mod balance;
 mod certificates;
 mod check;
+mod estate;
 mod harness;
 mod headers;
 mod http;

@@ -1,0 +1,91 @@
+//! `portcullis check` over folders of other tools' files: what a person types, and what CI reads.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Output},
+};
+
+use tempfile::TempDir;
+
+/// A folder with these files.
+fn folder(files: &[(&str, &str)]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    folder
+}
+
+fn check(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_portcullis")).arg("check").args(arguments).current_dir(folder).output().unwrap()
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+const BROKEN: (&str, &str) = ("shop/compose.yaml", "services:\n  web: { image: nginx\n  db: { image: postgres }\n");
+
+#[test]
+fn a_folder_without_anything_to_check_is_said_so() {
+    let folder = folder(&[("notes.txt", "hello")]);
+    let output = check(folder.path(), &[]);
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    assert!(said(&output).contains("nothing beneath . is of a kind that can be checked"), "{}", said(&output));
+}
+
+#[test]
+fn findings_have_exact_places_and_a_known_end() {
+    let folder = folder(&[BROKEN]);
+    let output = check(folder.path(), &[".", "--format", "short"]);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert!(said(&output).contains("shop/compose.yaml:3:5: high: not valid YAML"), "{}", said(&output));
+    let output = check(folder.path(), &[".", "--fail-on", "critical"]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+}
+
+#[test]
+fn a_baseline_lets_only_new_findings_count() {
+    let folder = folder(&[BROKEN]);
+    let known = folder.path().join("known.json");
+    let known = known.to_str().unwrap();
+    assert_eq!(check(folder.path(), &["shop", "--write-baseline", known]).status.code(), Some(0));
+    let output = check(folder.path(), &["shop", "--baseline", known]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert!(said(&output).contains("no findings; 1 in the baseline"), "{}", said(&output));
+    fs::write(folder.path().join("shop/docker-compose.yml"), BROKEN.1).unwrap();
+    let output = check(folder.path(), &["shop", "--baseline", known]);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+}
+
+#[test]
+fn every_form_is_well_formed() {
+    let folder = folder(&[BROKEN]);
+    for form in ["json", "sarif", "gitlab"] {
+        let output = check(folder.path(), &["shop", "--format", form]);
+        let value: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert!(value.to_string().contains("PC902"), "{form}: {value}");
+    }
+    for (form, expected) in [
+        ("junit", "<testsuites name=\"portcullis check\" tests=\"2\" failures=\"1\""),
+        ("github", "::error file=shop/compose.yaml,line=3,col=5"),
+        ("markdown", "| high | `shop/compose.yaml:3:5` | [PC902]("),
+    ] {
+        let output = check(folder.path(), &["shop", "--format", form]);
+        assert!(said(&output).contains(expected), "{form}: {}", said(&output));
+    }
+}
+
+#[test]
+fn rules_can_be_asked_for() {
+    let folder = folder(&[]);
+    let output = check(folder.path(), &["--explain", "pc902"]);
+    assert!(said(&output).starts_with("PC902 syntax (high)"), "{}", said(&output));
+    let output = check(folder.path(), &["--rules"]);
+    assert!(said(&output).contains("unreadable-file"), "{}", said(&output));
+    let output = check(folder.path(), &["--explain", "PC000"]);
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+}
