@@ -24,6 +24,7 @@ pub mod inputs;
 mod kubernetes;
 mod nginx;
 pub mod output;
+pub mod numbers;
 pub mod own;
 pub mod reading;
 pub mod report;
