@@ -28,6 +28,10 @@ pub struct Facts {
     pub restrictions: Vec<Restriction>,
     /// Which configuration files a workload is given.
     pub mounts: Vec<Mount>,
+    /// What images say they listen on.
+    pub images: Vec<Image>,
+    /// Who runs an image that is built here.
+    pub builds: Vec<Build>,
 }
 
 impl Facts {
@@ -39,6 +43,8 @@ impl Facts {
         self.openings.extend(other.openings);
         self.restrictions.extend(other.restrictions);
         self.mounts.extend(other.mounts);
+        self.images.extend(other.images);
+        self.builds.extend(other.builds);
     }
 }
 
@@ -441,4 +447,32 @@ pub struct Mount {
     pub source: std::path::PathBuf,
     /// The value that says so.
     pub place: Span,
+}
+
+/// An image that a file describes: one stage of a Dockerfile.
+#[derive(Debug, Clone)]
+pub struct Image {
+    /// Path of the file as the inputs know it.
+    pub file: std::path::PathBuf,
+    /// The names by which the stage can be asked for, in lower case; the empty one if it is built unless another is.
+    pub stages: Vec<String>,
+    /// The ports that it says it listens on; the last of several equal ones counts.
+    pub ports: Vec<WorkloadPort>,
+    /// Whether it exposes no more than these: nothing is unknown, and what it starts from exposes nothing.
+    pub ports_are_complete: bool,
+    /// What it starts from.
+    pub place: Span,
+}
+
+/// Somebody runs an image that is built from a file, and maps ports of it.
+#[derive(Debug, Clone)]
+pub struct Build {
+    /// For people: "Compose service `web`".
+    pub title: String,
+    /// Path of the Dockerfile as the inputs know it, see [`crate::inputs::Inputs::beside`].
+    pub file: std::path::PathBuf,
+    /// The stage that is asked for.
+    pub stage: Option<String>,
+    /// The ports of the container that are mapped, each where it is said.
+    pub ports: Vec<WorkloadPort>,
 }

@@ -7,8 +7,8 @@
 mod facts;
 
 pub use facts::{
-    Address, Facts, Forward, Guard, Kind, Listener, Mount, Opening, Owner, PortSpan, Reach, Restriction, Role, Sharing,
-    Space, Target, Transport, Workload, WorkloadPort,
+    Address, Build, Facts, Forward, Guard, Image, Kind, Listener, Mount, Opening, Owner, PortSpan, Reach, Restriction,
+    Role, Sharing, Space, Target, Transport, Workload, WorkloadPort,
 };
 
 use crate::{finding::Finding, rule::Rule};
