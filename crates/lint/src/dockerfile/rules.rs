@@ -147,8 +147,8 @@ fn sensitive_ports(exposed: &Exposed, ports: PortSpan, transport: Transport) -> 
                 .help("remove port 22, and the SSH server; use `docker exec` or `kubectl exec` for a shell"),
         ];
     }
-    // A range of thousands of ports is a passage, not a set of services.
-    if ports.count() > 64 {
+    // A range of a thousand ports is a passage, not a set of services.
+    if ports.count() > 1000 {
         return Vec::new();
     }
     let known = sensitive::within(ports, Some(transport)).filter(|entry| entry.class != Class::InternalWeb);
