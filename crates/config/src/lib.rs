@@ -7,11 +7,13 @@
 //! Must not know: what runs. No socket is opened here, no certificate is parsed, no name is resolved, no default is
 //! filled in.
 
+pub mod bands;
 pub mod bind_conflict;
 mod checks;
 pub mod declared;
 pub mod defaults;
 pub mod finding;
+pub mod host;
 pub mod path;
 mod read;
 pub mod report;
@@ -21,6 +23,7 @@ pub mod scope;
 pub mod secret;
 pub mod sources;
 pub mod span;
+pub mod well_known;
 mod yaml;
 
 use std::path::Path;

@@ -85,6 +85,22 @@ pub enum RuleId {
     OutsideRange,
     /// Two ranges share port numbers.
     RangeOverlap,
+    /// The pinned band or a reserved number of a range lies outside of the range.
+    RangeBands,
+    /// A range, or what a service declares of it, cannot hold the largest number of replicas.
+    RangeTooSmall,
+    /// A service declares a number of the automatic band of its range, from which numbers are handed out.
+    AutomaticBand,
+    /// A port or service takes a number of a range that it does not name.
+    ForeignRange,
+    /// A service declares a number that is reserved, or that everybody takes for something else.
+    ReservedPort,
+    /// HTTP on a number from which browsers do not fetch.
+    BlockedByBrowsers,
+    /// A range overlaps 30000-32767, where the nodes of a Kubernetes cluster open ports.
+    NodePorts,
+    /// A number that this host may give to an outbound connection at any time (`net.ipv4.ip_local_port_range`).
+    LocalPorts,
     /// A reference to a port, service or range that is not declared.
     UnknownName,
     /// TLS towards endpoints is not verified (invariant 8).
@@ -307,6 +323,42 @@ pub const RULES: &[Rule] = &[
     error(RuleId::NoWeight, "no-weight", "All endpoints of a service have weight 0: nothing could be reached."),
     error(RuleId::OutsideRange, "outside-range", "Internal ports of a service lie outside of the range that it names."),
     error(RuleId::RangeOverlap, "range-overlap", "Two ranges share port numbers."),
+    error(
+        RuleId::RangeBands,
+        "range-bands",
+        "The pinned band or a reserved number of a range lies outside of the range.",
+    ),
+    error(
+        RuleId::RangeTooSmall,
+        "range-too-small",
+        "A range, or what a service declares of it, cannot hold the largest number of replicas.",
+    ),
+    warning(
+        RuleId::AutomaticBand,
+        "automatic-band",
+        "A service declares a number of the automatic band of its range, from which numbers are handed out.",
+    ),
+    warning(
+        RuleId::ForeignRange,
+        "foreign-range",
+        "A port or service takes a number of a range that it does not name.",
+    ),
+    warning(
+        RuleId::ReservedPort,
+        "reserved-port",
+        "A service declares a number that is reserved, or that everybody takes for something else.",
+    ),
+    warning(RuleId::BlockedByBrowsers, "blocked-by-browsers", "HTTP on a number from which browsers do not fetch."),
+    warning(
+        RuleId::NodePorts,
+        "node-ports",
+        "A range overlaps 30000-32767, where the nodes of a Kubernetes cluster open ports.",
+    ),
+    warning(
+        RuleId::LocalPorts,
+        "local-ports",
+        "A number that this host may give to an outbound connection at any time (`net.ipv4.ip_local_port_range`).",
+    ),
     error(RuleId::UnknownName, "unknown-name", "A reference to a port, service or range that is not declared."),
     warning(RuleId::UpstreamUnverified, "upstream-unverified", "TLS towards endpoints is not verified (invariant 8)."),
     error(RuleId::UpstreamCaMissing, "upstream-ca-missing", "`verify:` and `ca:` of a service do not fit together."),

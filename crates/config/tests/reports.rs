@@ -9,6 +9,8 @@ use std::{
 };
 
 use portcullis_config::{
+    declared::PortSpan,
+    host::{self, Host},
     load,
     report::{Style, render, summary},
     rule::RULES,
@@ -65,6 +67,8 @@ fn every_rule_has_a_broken_file() -> io::Result<()> {
         "certificate-key-mismatch",
         "client-ca-empty",
         "endpoint-unresolvable",
+        // Depends on the host: see below.
+        "local-ports",
     ];
     let mut seen = BTreeSet::new();
     for path in yaml_files("tests/broken")? {
@@ -73,6 +77,27 @@ fn every_rule_has_a_broken_file() -> io::Result<()> {
     let missing: Vec<_> =
         RULES.iter().map(|rule| rule.id).filter(|id| !seen.contains(id) && !elsewhere.contains(id)).collect();
     assert!(missing.is_empty(), "no broken file for {missing:?}");
+    Ok(())
+}
+
+/// A host with the defaults of Linux that keeps a few ports to itself.
+#[test]
+fn files_give_exactly_the_expected_reports_on_a_host() -> io::Result<()> {
+    let host = Host {
+        local_ports: PortSpan { first: 32_768, last: 60_999 },
+        kept: vec![PortSpan { first: 40_000, last: 40_019 }],
+    };
+    for path in yaml_files("tests/on-host")? {
+        let loaded = load(&path);
+        assert_eq!(loaded.findings, [], "{}", path.display());
+        let findings = loaded.declared.map(|declared| host::check(&declared, &host)).unwrap_or_default();
+        let report = format!("{}\n{}\n", render(&findings, &loaded.sources, Style::Plain), summary(&findings));
+        let expected = path.with_extension("txt");
+        if std::env::var_os("UPDATE_REPORTS").is_some() {
+            fs::write(&expected, &report)?;
+        }
+        assert_eq!(fs::read_to_string(&expected).unwrap_or_default(), report, "{}", path.display());
+    }
     Ok(())
 }
 

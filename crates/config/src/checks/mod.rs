@@ -7,6 +7,7 @@ mod endpoints;
 mod exposure;
 mod headers;
 mod index;
+mod numbers;
 mod ports;
 mod precedence;
 mod ranges;
@@ -53,6 +54,13 @@ const CHECKS: &[&dyn Check] = &[
     &endpoints::NoWeight,
     &ranges::OutsideRange,
     &ranges::RangeOverlap,
+    &numbers::RangeBands,
+    &numbers::RangeTooSmall,
+    &numbers::AutomaticBand,
+    &numbers::ForeignRange,
+    &numbers::ReservedPort,
+    &numbers::BlockedByBrowsers,
+    &numbers::NodePorts,
     &references::UnknownName,
     &routes::RouteOnControlPort,
     &routes::RouteProtocol,

@@ -18,8 +18,8 @@ pub use port::{
 };
 pub use route::{Action, Allow, HeaderEdits, HostPattern, Matches, PathPattern, Rewrite, Route, ValuePattern};
 pub use service::{
-    Balance, Eject, Endpoint, EndpointAddress, Health, HealthProbe, Percent, ProxyProtocolOut, Retries, Service,
-    ServiceProtocol, ServiceTimeouts, ServiceTls, StatusSpan, Verify,
+    Balance, Eject, Endpoint, EndpointAddress, Health, HealthProbe, Percent, ProxyProtocolOut, Replicas, Retries,
+    Service, ServiceProtocol, ServiceTimeouts, ServiceTls, Space, StatusSpan, Verify,
 };
 pub use settings::{AccessLog, Admin, Defaults, Log, LogFormat, LogLevel, LogTarget, Metrics, ProcessLimits};
 pub use word::Word;
@@ -89,6 +89,20 @@ pub struct Range {
     pub name: Spanned<String>,
     /// The numbers.
     pub ports: Spanned<PortSpan>,
+    /// `pinned:` the band that is for numbers which services declare themselves. Without it, those that they declare
+    /// are pinned, and all others automatic.
+    pub pinned: Option<Spanned<PortSpan>>,
+    /// `reserve:` numbers that are never handed out.
+    pub reserve: Vec<Spanned<PortSpan>>,
+    /// `accept:` accepted departures from the rules.
+    pub accept: RangeAccept,
+}
+
+/// Accepted departures of a range from the rules, each with its reason.
+#[derive(Debug, Default)]
+pub struct RangeAccept {
+    /// `node-ports:` why numbers are meant where the nodes of a Kubernetes cluster open ports.
+    pub node_ports: Option<Spanned<String>>,
 }
 
 /// An inclusive span of port numbers, `1 <= first <= last <= 65535`.
@@ -109,6 +123,27 @@ impl PortSpan {
     /// Whether `port` is among the numbers.
     pub fn contains(self, port: u16) -> bool {
         (self.first..=self.last).contains(&port)
+    }
+
+    /// Whether all numbers of `other` are among them.
+    pub fn includes(self, other: Self) -> bool {
+        self.contains(other.first) && self.contains(other.last)
+    }
+
+    /// The numbers that are also in `other`.
+    pub fn common(self, other: Self) -> Option<Self> {
+        let (first, last) = (self.first.max(other.first), self.last.min(other.last));
+        (first <= last).then_some(Self { first, last })
+    }
+
+    /// Each number, ascending.
+    pub fn numbers(self) -> impl DoubleEndedIterator<Item = u16> + Clone {
+        self.first..=self.last
+    }
+
+    /// How many numbers there are, never 0.
+    pub fn count(self) -> u32 {
+        u32::from(self.last) - u32::from(self.first) + 1
     }
 }
 

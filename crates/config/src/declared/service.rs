@@ -14,6 +14,10 @@ pub struct Service {
     pub ports: Option<Spanned<PortSpan>>,
     /// `range:` the range from which its ports come.
     pub range: Option<Spanned<String>>,
+    /// `replicas:` how many there may be.
+    pub replicas: Option<Replicas>,
+    /// `space:` where its ports are.
+    pub space: Option<Spanned<Space>>,
     /// `protocol:`
     pub protocol: Option<Spanned<ServiceProtocol>>,
     /// Never empty.
@@ -34,6 +38,34 @@ pub struct Service {
     pub proxy_protocol: Option<Spanned<ProxyProtocolOut>>,
     /// `idle-connections:` idle upstream connections kept per endpoint and worker.
     pub idle_connections: Option<Spanned<u32>>,
+}
+
+/// `replicas: { max: 3 }`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Replicas {
+    /// How many there are at most, 1 to 1000.
+    pub max: Spanned<u32>,
+}
+
+/// A port space: what holds each number once.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Space {
+    /// `host`: the network namespace in which the program itself runs.
+    Host,
+    /// `netns:blue`: a network namespace of this host, by its name.
+    Namespace(String),
+    /// `db-1.example.com`: another host. What is open there cannot be seen from here.
+    Remote(String),
+}
+
+impl fmt::Display for Space {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Host => formatter.write_str("host"),
+            Self::Namespace(name) => write!(formatter, "netns:{name}"),
+            Self::Remote(name) => formatter.write_str(name),
+        }
+    }
 }
 
 /// What a service speaks.

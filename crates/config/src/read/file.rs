@@ -4,7 +4,7 @@ use std::collections::{HashMap, hash_map};
 
 use super::{mistake::Mistake, port, reader::Reader, route, service, settings, values};
 use crate::{
-    declared::{Declared, Range},
+    declared::{Declared, Range, RangeAccept},
     finding::{Finding, Findings},
     rule::RuleId,
     span::{Span, Spanned},
@@ -84,10 +84,17 @@ impl FileReader {
             return;
         }
         let what = format!("range `{}`", *name);
-        let ports = reader.mapping(node, "Range", &what, |map| map.required("ports", "3000-3999", values::port_span));
-        match ports.flatten() {
-            Some(ports) => self.declared.ranges.push(Range { name, ports }),
-            None => self.declared.unreadable.ranges.push(name.value),
+        let unreadable = name.value.clone();
+        let range = reader.mapping(node, "Range", &what, |map| {
+            let ports = map.required("ports", "3000-3999", values::port_span);
+            let pinned = map.value("pinned", values::port_span);
+            let reserve = map.values("reserve", values::port_span);
+            let accept = map.optional("accept", range_accept).map(|accept| accept.value).unwrap_or_default();
+            Some(Range { name, ports: ports?, pinned, reserve, accept })
+        });
+        match range.flatten() {
+            Some(range) => self.declared.ranges.push(range),
+            None => self.declared.unreadable.ranges.push(unreadable),
         }
     }
 
@@ -164,6 +171,13 @@ impl FileReader {
             }
         }
     }
+}
+
+/// `accept: { node-ports: "why" }`
+fn range_accept(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<RangeAccept> {
+    reader.mapping(node, "RangeAccept", "`accept` of a range", |map| RangeAccept {
+        node_ports: map.value("node-ports", values::reason),
+    })
 }
 
 fn replace<T>(setting: &mut T, read: Option<Spanned<T>>) {

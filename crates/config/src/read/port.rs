@@ -86,7 +86,7 @@ fn timeouts(map: &mut Mapping<'_, '_, '_>) -> PortTimeouts {
 fn accept(reader: &mut Reader<'_>, node: &Node<'_>, what: &str) -> Option<Accept> {
     reader.mapping(node, "Accept", &format!("`accept` of {what}"), |map| {
         map.require("wildcard", "\"why this address is meant\"");
-        Accept { wildcard: map.value("wildcard", reason) }
+        Accept { wildcard: map.value("wildcard", values::reason) }
     })
 }
 
@@ -104,15 +104,6 @@ fn plaintext(text: &str) -> Result<PlaintextAccepted, Mistake> {
         "accepted" => Ok(PlaintextAccepted),
         _ => Err(Mistake::new("is not a way to say it", "accepted").help("write `plaintext: accepted`")),
     }
-}
-
-/// A reason that says something.
-fn reason(text: &str) -> Result<String, Mistake> {
-    let reason = text.trim();
-    if reason.len() < 4 || reason.contains(char::is_control) || matches!(text, "true" | "false") {
-        return Err(Mistake::new("is not a reason", "a sentence that says why this address is meant"));
-    }
-    Ok(reason.to_owned())
 }
 
 /// Bytes within bounds (inclusive).

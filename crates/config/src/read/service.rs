@@ -10,7 +10,9 @@ use super::{
     values::{self, EndpointText, number_between},
 };
 use crate::{
-    declared::{Eject, Endpoint, EndpointAddress, Health, HealthProbe, PortSpan, Retries, Service, ServiceTimeouts},
+    declared::{
+        Eject, Endpoint, EndpointAddress, Health, HealthProbe, PortSpan, Replicas, Retries, Service, ServiceTimeouts,
+    },
     finding::Finding,
     rule::RuleId,
     span::Spanned,
@@ -26,6 +28,10 @@ pub(super) fn service(reader: &mut Reader<'_>, name: Spanned<String>, node: &Nod
         let endpoints = endpoints(map, ports.map(|ports| ports.value));
         let service = Service {
             range: map.value("range", values::name),
+            replicas: map
+                .optional("replicas", |reader, node| replicas(reader, node, &what))
+                .map(|replicas| replicas.value),
+            space: map.value("space", values::space),
             protocol: map.value("protocol", word),
             balance: map.value("balance", word),
             health: map.optional("health", |reader, node| health(reader, node, &what)),
@@ -47,6 +53,13 @@ pub(super) fn service(reader: &mut Reader<'_>, name: Spanned<String>, node: &Nod
         }
         let is_complete = !service.endpoints.is_empty() && (service.ports.is_some() || !needs_ports);
         (is_complete && is_tls_readable).then_some(service)
+    })?
+}
+
+/// `replicas: { max: 3 }`
+fn replicas(reader: &mut Reader<'_>, node: &Node<'_>, what: &str) -> Option<Replicas> {
+    reader.mapping(node, "Replicas", &format!("`replicas` of {what}"), |map| {
+        Some(Replicas { max: map.required("max", "3", number_between(1, 1_000))? })
     })?
 }
 

@@ -46,6 +46,20 @@ pub(super) struct File {
 struct Range {
     /// The numbers, both ends included.
     ports: Scalar<Ports>,
+    /// Band for the numbers that services declare; the rest is handed out. Default: what is declared is not handed out.
+    pinned: Option<Scalar<Ports>>,
+    /// Numbers that are never handed out.
+    reserve: Option<Many<Scalar<Ports>>>,
+    /// Accepted departures from the rules, each with its reason.
+    accept: Option<RangeAccept>,
+}
+
+/// Accepted departures of a range from the rules.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "kebab-case", deny_unknown_fields)]
+struct RangeAccept {
+    /// Why numbers from 30000 to 32767, where Kubernetes opens node ports, are meant.
+    node_ports: Option<Scalar<Text>>,
 }
 
 /// What holds for every port and service that does not say otherwise.

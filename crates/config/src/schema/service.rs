@@ -24,6 +24,11 @@ pub(super) struct Service {
     ports: Option<Scalar<Ports>>,
     /// Name of the range within which they lie.
     range: Option<NameText>,
+    /// How many replicas there may be.
+    replicas: Option<Replicas>,
+    /// Where its ports are: `host`, `netns:NAME`, or the name of another host.
+    #[schemars(extend("default" = "host"))]
+    space: Option<Scalar<Text>>,
     /// What it speaks.
     #[schemars(extend("default" = defaults::SERVICE_PROTOCOL.word()))]
     protocol: Option<OneOf<declared::ServiceProtocol>>,
@@ -47,6 +52,14 @@ pub(super) struct Service {
     /// Idle connections that are kept for each endpoint and worker, 0 to 65536.
     #[schemars(extend("default" = defaults::IDLE_CONNECTIONS))]
     idle_connections: Option<Scalar<Between<0, 65_536>>>,
+}
+
+/// How many replicas there may be.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "kebab-case", deny_unknown_fields)]
+struct Replicas {
+    /// The most, 1 to 1000; ports for all of them must be there.
+    max: Scalar<Between<1, 1_000>>,
 }
 
 /// An address, or an address with a weight.

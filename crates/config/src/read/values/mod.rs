@@ -7,6 +7,8 @@ mod host;
 mod name;
 mod number;
 mod pattern;
+mod reason;
+mod space;
 mod target;
 
 pub(crate) use address::{EndpointText, endpoint, listen, network};
@@ -16,4 +18,6 @@ pub(crate) use host::{authority, host_name, host_pattern};
 pub(crate) use name::name;
 pub(crate) use number::{boolean, bytes, count, number_between, percent, port_number, port_span, status_span};
 pub(crate) use pattern::{anchored, literal_path, path_pattern, path_prefix, value_pattern};
+pub(crate) use reason::reason;
+pub(crate) use space::space;
 pub(crate) use target::{redirect_target, target_path};
