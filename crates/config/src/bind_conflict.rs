@@ -1,4 +1,7 @@
-//! Whether the kernel lets two TCP sockets listen at the same time (Linux, without SO_REUSEPORT across ports).
+//! Whether the kernel lets two sockets have the same port at the same time (Linux; measured, see the tests).
+//!
+//! Two questions, one after the other. Do the two bindings [`meet`]: is there an address that both would take? Then
+//! [`refuses`]: do the options of both sockets, and what the first one does, allow it all the same?
 //!
 //! Portcullis sets `IPV6_V6ONLY` on every IPv6 socket that it opens, so `[::]:443` and `0.0.0.0:443` are two ports
 //! that do not meet. The rule takes the option as an attribute all the same: other programs open `::` for both
@@ -11,7 +14,7 @@ use std::net::{IpAddr, SocketAddr};
 pub enum Family {
     /// `IPV6_V6ONLY` is set: how Portcullis binds.
     V6Only,
-    /// `IPV6_V6ONLY` is not set: `::` is also `0.0.0.0`.
+    /// `IPV6_V6ONLY` is not set: `::` is also `0.0.0.0`. On a specific IPv6 address the option changes nothing.
     Dual,
 }
 
@@ -31,8 +34,55 @@ impl Binding {
     }
 }
 
-/// Whether the second bind would fail with `EADDRINUSE`. Symmetric.
-pub fn conflicts(a: Binding, b: Binding) -> bool {
+/// What carries the bytes. Each has ports of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Transport {
+    /// TCP
+    Tcp,
+    /// UDP
+    Udp,
+}
+
+/// The options by which a socket agrees to share its port. Nothing is shared unless both sides agree in the same way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Sharing {
+    /// `SO_REUSEADDR`
+    pub reuse_address: bool,
+    /// `SO_REUSEPORT`
+    pub reuse_port: bool,
+}
+
+/// What a socket does with its port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Bound, and no more; all that a UDP socket needs.
+    Bound,
+    /// Listens.
+    Listening,
+    /// Is the local end of a connection, accepted or outbound.
+    Connected,
+    /// Was the local end of a connection; TIME_WAIT, for a minute.
+    Ended,
+}
+
+/// A socket that has a port, or wants one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Socket {
+    /// Its protocol.
+    pub transport: Transport,
+    /// Its address.
+    pub binding: Binding,
+    /// Its options.
+    pub sharing: Sharing,
+    /// What it does; of one that wants a port, what it is about to do.
+    pub state: State,
+    /// User id of its owner.
+    pub user: u32,
+}
+
+/// Whether there is an address that both bindings would take. Symmetric. Without options on both sides, the second bind
+/// fails with `EADDRINUSE` exactly if they meet.
+pub fn meet(a: Binding, b: Binding) -> bool {
     if a.address.port() != b.address.port() || a.address.port() == 0 {
         return false;
     }
@@ -42,6 +92,20 @@ pub fn conflicts(a: Binding, b: Binding) -> bool {
         (IpAddr::V6(x), IpAddr::V4(_)) => x.is_unspecified() && a.family == Family::Dual,
         (IpAddr::V4(_), IpAddr::V6(y)) => y.is_unspecified() && b.family == Family::Dual,
     }
+}
+
+/// Whether the kernel refuses the port to `second` while `first` has it. Not symmetric: what `first` does counts.
+pub fn refuses(first: &Socket, second: &Socket) -> bool {
+    if first.transport != second.transport || !meet(first.binding, second.binding) {
+        return false;
+    }
+    let is_listener = first.transport == Transport::Tcp && first.state == State::Listening;
+    if first.sharing.reuse_address && second.sharing.reuse_address && !is_listener {
+        return false;
+    }
+    // What is left of a connection has no owner any more who could be another one.
+    let same_user = first.user == second.user || first.state == State::Ended;
+    !(first.sharing.reuse_port && second.sharing.reuse_port && same_user)
 }
 
 impl Binding {
@@ -66,10 +130,10 @@ impl Binding {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-
     use proptest::prelude::*;
-    use socket2::{Domain, Socket, Type};
+
+    use State::{Bound, Connected, Ended, Listening};
+    use Transport::{Tcp, Udp};
 
     use super::*;
 
@@ -97,46 +161,15 @@ mod tests {
         Binding { address: SocketAddr::new(address, port), family }
     }
 
-    fn listen(binding: Binding) -> io::Result<Socket> {
-        let socket = Socket::new(Domain::for_address(binding.address), Type::STREAM, None)?;
-        socket.set_reuse_address(true)?;
-        if binding.address.is_ipv6() {
-            socket.set_only_v6(binding.family == Family::V6Only)?;
-        }
-        socket.bind(&binding.address.into())?;
-        socket.listen(1)?;
-        Ok(socket)
-    }
-
     #[test]
     fn the_rule_is_the_measured_matrix() {
         for (row, line) in MATRIX.iter().enumerate() {
             for (column, cell) in line.bytes().enumerate().skip(row) {
                 let (first, second) = (binding(ADDRESSES[row], 8443), binding(ADDRESSES[column], 8443));
-                assert_eq!(conflicts(first, second), cell == b'x', "{first:?} {second:?}");
-                assert_eq!(conflicts(second, first), cell == b'x', "{second:?} {first:?}");
+                assert_eq!(meet(first, second), cell == b'x', "{first:?} {second:?}");
+                assert_eq!(meet(second, first), cell == b'x', "{second:?} {first:?}");
             }
         }
-    }
-
-    #[test]
-    fn the_rule_is_what_this_kernel_does() -> io::Result<()> {
-        if listen(binding(ADDRESSES[5], 0)).is_err() {
-            return Ok(()); // a host without IPv6 has nothing to say about half of the matrix
-        }
-        for first in ADDRESSES {
-            for second in ADDRESSES {
-                // The port is free on all addresses of both families when it is chosen.
-                let probe = listen(binding(ADDRESSES[3], 0))?;
-                let port = probe.local_addr()?.as_socket().map_or(0, |address| address.port());
-                drop(probe);
-                let (first, second) = (binding(first, port), binding(second, port));
-                let Ok(_held) = listen(first) else { continue }; // taken by another test in between
-                let taken = listen(second).is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse);
-                assert_eq!(conflicts(first, second), taken, "{first:?} {second:?}");
-            }
-        }
-        Ok(())
     }
 
     #[test]
@@ -145,8 +178,48 @@ mod tests {
             let address = format!("[fe80::1%{interface}]:80").parse().unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0)));
             Binding::ours(address)
         };
-        assert!(conflicts(on(1), on(1)));
-        assert!(!conflicts(on(1), on(2)));
+        assert!(meet(on(1), on(1)));
+        assert!(!meet(on(1), on(2)));
+    }
+
+    #[test]
+    fn options_count_only_if_both_sockets_have_them() {
+        let plain = Sharing::default();
+        let address = Sharing { reuse_address: true, ..plain };
+        let port = Sharing { reuse_port: true, ..plain };
+        let both = Sharing { reuse_address: true, reuse_port: true };
+        let socket = |transport, sharing, state, user| Socket {
+            transport,
+            binding: Binding::ours(SocketAddr::from(([127, 0, 0, 1], 3000))),
+            sharing,
+            state,
+            user,
+        };
+        for (transport, first, state, second, user, refused) in [
+            (Tcp, plain, Listening, plain, 0, true),
+            (Tcp, address, Listening, address, 0, true),
+            (Tcp, address, Bound, address, 0, false),
+            (Tcp, address, Bound, address, 1, false),
+            (Tcp, address, Connected, address, 0, false),
+            (Tcp, plain, Connected, address, 0, true),
+            (Tcp, address, Ended, address, 0, false),
+            (Tcp, port, Listening, port, 0, false),
+            (Tcp, port, Listening, port, 1, true),
+            (Tcp, port, Ended, port, 1, false),
+            (Tcp, address, Listening, port, 0, true),
+            (Tcp, both, Listening, port, 0, false),
+            (Tcp, both, Listening, address, 0, true),
+            (Udp, plain, Bound, plain, 0, true),
+            (Udp, address, Bound, address, 1, false),
+            (Udp, port, Bound, port, 0, false),
+            (Udp, port, Bound, port, 1, true),
+            (Udp, address, Bound, port, 0, true),
+        ] {
+            let (held, wanted) = (socket(transport, first, state, 0), socket(transport, second, Listening, user));
+            assert_eq!(refuses(&held, &wanted), refused, "{held:?} {wanted:?}");
+        }
+        let udp = socket(Udp, plain, Bound, 0);
+        assert!(!refuses(&socket(Tcp, plain, Listening, 0), &udp), "each protocol has ports of its own");
     }
 
     proptest! {
@@ -155,7 +228,7 @@ mod tests {
             let family = |dual| if dual { Family::Dual } else { Family::V6Only };
             let a = Binding { address: a, family: family(first) };
             let b = Binding { address: SocketAddr::new(b, a.address.port()), family: family(second) };
-            prop_assert_eq!(conflicts(a, b), conflicts(b, a));
+            prop_assert_eq!(meet(a, b), meet(b, a));
         }
     }
 }

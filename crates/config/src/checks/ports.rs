@@ -4,7 +4,7 @@ use std::{collections::HashMap, time::Duration};
 
 use super::{Check, Index};
 use crate::{
-    bind_conflict::{Binding, conflicts},
+    bind_conflict::{self, Binding},
     declared::{ListenAddress, Port, Protocol, Role, Word},
     finding::{Finding, Findings},
     rule::RuleId,
@@ -58,7 +58,7 @@ impl<'d> Slot<'d> {
 
 fn meet(a: &ListenAddress, b: &ListenAddress) -> bool {
     match (a, b) {
-        (ListenAddress::Tcp(a), ListenAddress::Tcp(b)) => conflicts(Binding::ours(*a), Binding::ours(*b)),
+        (ListenAddress::Tcp(a), ListenAddress::Tcp(b)) => bind_conflict::meet(Binding::ours(*a), Binding::ours(*b)),
         (ListenAddress::Unix(a), ListenAddress::Unix(b)) => a == b,
         _ => false,
     }
