@@ -95,6 +95,9 @@ pub fn meet(a: Binding, b: Binding) -> bool {
 }
 
 /// Whether the kernel refuses the port to `second` while `first` has it. Not symmetric: what `first` does counts.
+///
+/// Where several have it, one that refuses is enough, with an exception that is the kernel's own: if another of them
+/// shares the port by `SO_REUSEPORT`, it may not look at the one that refuses.
 pub fn refuses(first: &Socket, second: &Socket) -> bool {
     if first.transport != second.transport || !meet(first.binding, second.binding) {
         return false;

@@ -217,8 +217,9 @@ fn any_socket() -> impl Strategy<Value = (usize, usize, bool, bool)> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
 
-    /// More than two: the port is refused if any of those who have it refuses it. Over UDP the kernel stops looking at
-    /// the first socket that shares by SO_REUSEPORT, so that it may overlook one that refuses.
+    /// More than two: the port is refused if any of those who have it refuses it. Where one of them shares it by
+    /// SO_REUSEPORT the kernel may overlook the others: over UDP it stops looking there, over TCP it remembers for each
+    /// port the last socket that shared it so (`fastreuseport`).
     #[test]
     fn one_that_refuses_is_enough(held in prop::collection::vec(any_socket(), 1..4), wanted in any_socket()) {
         prop_assume!(has_ipv6());
@@ -232,10 +233,12 @@ proptest! {
         let mut open_sockets: Vec<(Socket, socket2::Socket)> = Vec::new();
         for next in held.into_iter().chain([wanted]).map(describe) {
             let expected = open_sockets.iter().any(|(first, _)| refuses(first, &next));
-            let may_overlook = next.transport == Transport::Udp
-                && open_sockets.iter().any(|(first, _)| {
-                    first.sharing.reuse_port && next.sharing.reuse_port && meet(first.binding, next.binding)
-                });
+            let may_overlook = open_sockets.iter().any(|(first, _)| {
+                first.transport == next.transport
+                    && first.sharing.reuse_port
+                    && next.sharing.reuse_port
+                    && meet(first.binding, next.binding)
+            });
             let result = open(&next);
             let is_as_expected = result.is_err() == expected || may_overlook && result.is_ok();
             prop_assert!(is_as_expected, "{:?} after {:?}: {:?}", next, open_sockets, result);
