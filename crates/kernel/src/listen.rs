@@ -5,10 +5,11 @@ mod unix;
 
 use std::{
     io,
-    net::{IpAddr, SocketAddr, TcpListener},
+    net::{IpAddr, SocketAddr, TcpListener, TcpStream},
+    os::fd::AsFd,
 };
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 pub use error::ListenError;
 pub use unix::listen_unix;
@@ -48,6 +49,27 @@ pub fn listen(address: SocketAddr, workers: usize) -> Result<Vec<TcpListener>, L
         .map(sharing)
         .collect();
     if joined.is_empty() { Ok(sockets) } else { Err(ListenError::Taken { address, holders: joined }) }
+}
+
+/// A connection that waits at a non-blocking listening socket, as a non-blocking one; `None` if none does.
+///
+/// For whoever is about to close the socket, which would reset those that wait. Asks the kernel itself: what an event
+/// loop knows of the socket may be old.
+pub fn accept_waiting(listener: impl AsFd) -> io::Result<Option<(TcpStream, SocketAddr)>> {
+    loop {
+        return match SockRef::from(&listener).accept() {
+            Ok((socket, peer)) => {
+                socket.set_nonblocking(true)?;
+                Ok(peer.as_socket().map(|peer| (socket.into(), peer)))
+            }
+            Err(error) => match error.kind() {
+                io::ErrorKind::WouldBlock => Ok(None),
+                // It was reset while it waited; there may be others.
+                io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => continue,
+                _ => Err(error),
+            },
+        };
+    }
 }
 
 /// From when on other sockets of the same user may bind to the address as well.

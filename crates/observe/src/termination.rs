@@ -66,8 +66,10 @@ terminations! {
     RefusedLimitSource = "refused-limit-source",
     /// The whole process has as many connections as it may have.
     RefusedLimitProcess = "refused-limit-process",
-    /// The proxy is draining and takes nothing new.
+    /// The proxy is draining, or a reload took the port away or changed its terms: nothing new is taken.
     RefusedDraining = "refused-draining",
+    /// The port requires its log, which took no record in time (503).
+    LogUnavailable = "log-unavailable",
 
     /// A declared source sent a PROXY header that is not one.
     ProxyHeaderInvalid = "proxy-header-invalid",

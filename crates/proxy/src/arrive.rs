@@ -1,6 +1,11 @@
 //! What happens before the protocol begins: PROXY header, TLS, and what the first bytes are.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+};
 
 use portcullis_observe::Termination;
 use portcullis_plan::Terminated;
@@ -9,7 +14,7 @@ use portcullis_preface::{
     proxy_protocol::{self, Parsed, ProxyError},
 };
 use portcullis_tls::peer::PeerCertificate;
-use tokio::net::TcpStream;
+use tokio::{io::ReadBuf, net::TcpStream};
 
 use crate::{
     buffer::Buffer,
@@ -17,6 +22,20 @@ use crate::{
     io::{Io, Stream},
     visit::{Ended, TlsFacts},
 };
+
+/// Whether a client that has not been heard yet has gone, and how.
+pub(crate) fn is_gone(stream: &TcpStream) -> Option<Ended> {
+    if let Ok(Some(error)) | Err(error) = stream.take_error() {
+        return Some(Ended::because(Termination::ClientReset, error.to_string()));
+    }
+    let mut context = Context::from_waker(Waker::noop());
+    let mut byte = [0; 1];
+    match stream.poll_peek(&mut context, &mut ReadBuf::new(&mut byte)) {
+        Poll::Ready(Ok(0)) => Some(Termination::Empty.into()),
+        Poll::Ready(Err(error)) => Some(Ended::because(Termination::ClientReset, error.to_string())),
+        Poll::Ready(Ok(_)) | Poll::Pending => None,
+    }
+}
 
 /// Reads the PROXY header that a declared source must send. Not one byte beyond it is taken from the socket, so that
 /// what follows (TLS, or bytes for splice) begins where it should.

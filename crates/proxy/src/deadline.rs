@@ -32,7 +32,7 @@ pub(crate) struct Deadlines {
 struct Slot {
     /// `u64::MAX`: not set.
     at_ms: u64,
-    /// Nothing is under way: it may pass early when the process is on its way out.
+    /// Nothing is under way: the wait may end early when its port goes, or the process does.
     is_idle: bool,
     waker: Option<Waker>,
 }
@@ -68,12 +68,13 @@ impl Deadlines {
         }
     }
 
-    /// Lets every idle deadline pass now.
-    pub(crate) fn expire_idle(&self) {
+    /// Wakes every idle wait, so that it looks again whether it may go on ([`Deadline::race_while`]).
+    pub(crate) fn wake_idle(&self) {
         for slot in self.slots.borrow_mut().iter_mut().filter(|slot| slot.is_idle) {
-            slot.at_ms = 0;
+            if let Some(waker) = slot.waker.take() {
+                waker.wake();
+            }
         }
-        self.tick();
     }
 
     /// A new deadline, not set.
@@ -100,7 +101,7 @@ impl Deadline {
         self.set_ms(self.owner.now_ms().saturating_add(clock::millis(duration)), false);
     }
 
-    /// As [`Self::set`], for a wait that a drain may cut short.
+    /// As [`Self::set`], for a wait that a drain or a reload may cut short.
     pub(crate) fn set_idle(&self, duration: Duration) {
         self.set_ms(self.owner.now_ms().saturating_add(clock::millis(duration)), true);
     }
@@ -143,6 +144,22 @@ impl Deadline {
         let mut operation = std::pin::pin!(operation);
         std::future::poll_fn(|context| match operation.as_mut().poll(context) {
             Poll::Ready(result) => Poll::Ready(result),
+            Poll::Pending => self.poll_passed(context).map(Err),
+        })
+        .await
+    }
+
+    /// As [`Self::race`], but ends with `TimedOut` as soon as `may_wait` says no and the operation is not ready.
+    /// `may_wait` is asked whenever the task is woken, also by [`Deadlines::wake_idle`].
+    pub(crate) async fn race_while<T>(
+        &self,
+        may_wait: impl Fn() -> bool,
+        operation: impl Future<Output = io::Result<T>>,
+    ) -> io::Result<T> {
+        let mut operation = std::pin::pin!(operation);
+        std::future::poll_fn(|context| match operation.as_mut().poll(context) {
+            Poll::Ready(result) => Poll::Ready(result),
+            Poll::Pending if !may_wait() => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
             Poll::Pending => self.poll_passed(context).map(Err),
         })
         .await

@@ -1,6 +1,6 @@
 //! The server side of exchanges: one client connection and the request that is being served on it.
 
-use std::{io, rc::Rc, time::Instant};
+use std::{future::poll_fn, io, rc::Rc, time::Instant};
 
 use portcullis_h1::{ChunkedDecoder, Framing, HeadScanner, Limits, RequestError, RequestHead};
 use portcullis_plan::{HeaderEdits, PortLimits, PortTimeouts};
@@ -67,15 +67,16 @@ impl Downstream {
         })
     }
 
-    /// Waits for the next request and reads its head.
+    /// Waits for the next request, for as long as `may_wait` allows it, and reads its head.
     pub(crate) async fn next_request(
         &mut self,
         worker: &Rc<Worker>,
         limits: &PortLimits,
         timeouts: &PortTimeouts,
+        may_wait: impl Fn() -> bool,
     ) -> Result<Arrival, NoRequest> {
         let Self::Http1(client) = self;
-        client.next_request(worker, limits, timeouts).await
+        client.next_request(worker, limits, timeouts, may_wait).await
     }
 }
 
@@ -85,12 +86,13 @@ impl Http1 {
         worker: &Rc<Worker>,
         limits: &PortLimits,
         timeouts: &PortTimeouts,
+        may_wait: impl Fn() -> bool,
     ) -> Result<Arrival, NoRequest> {
         let limits =
             Limits { head_bytes: limits.head_bytes, fields: limits.headers, target_bytes: limits.target_bytes };
         self.input.release();
         if self.input.is_empty() {
-            self.wait_for_first_byte(worker, timeouts).await?;
+            self.wait_for_first_byte(worker, timeouts, may_wait).await?;
         }
         let began = Instant::now();
         self.deadline.set(timeouts.head);
@@ -117,14 +119,20 @@ impl Http1 {
     }
 
     /// An idle connection gives its buffer back and takes one again when bytes are there.
-    async fn wait_for_first_byte(&mut self, worker: &Rc<Worker>, timeouts: &PortTimeouts) -> Result<(), NoRequest> {
-        self.deadline.set_idle(if worker.is_draining() { std::time::Duration::ZERO } else { timeouts.keep_alive });
+    async fn wait_for_first_byte(
+        &mut self,
+        worker: &Rc<Worker>,
+        timeouts: &PortTimeouts,
+        may_wait: impl Fn() -> bool,
+    ) -> Result<(), NoRequest> {
+        self.deadline.set_idle(timeouts.keep_alive);
         worker.buffers.give(std::mem::take(&mut self.input));
-        if self.io.is_plain() && self.io.readable(&self.deadline).await.is_err() {
-            return Err(NoRequest::Closed);
+        if self.io.is_plain() {
+            let readable = poll_fn(|context| self.io.poll_readable(context));
+            self.deadline.race_while(&may_wait, readable).await.map_err(|_| NoRequest::Closed)?;
         }
         self.input = worker.buffers.take();
-        match self.io.read(&mut self.input, &self.deadline).await {
+        match self.deadline.race_while(&may_wait, self.io.read(&mut self.input, &self.deadline)).await {
             Ok(0) | Err(_) => Err(NoRequest::Closed),
             Ok(_) => Ok(()),
         }

@@ -107,6 +107,35 @@ pub(crate) async fn exchange(visit: &mut Visit, client: &mut Downstream, arrival
     finished.next
 }
 
+/// Whether the request whose head `client` holds may be taken: the log can take its record where that is required, and
+/// the port still stands for this connection.
+pub(crate) async fn enter(visit: &mut Visit, client: &mut Downstream) -> Result<(), Ended> {
+    let Downstream::Http1(client) = client;
+    let within = visit.port.timeouts.head;
+    let is_gone = || client.io.is_reset().then(|| Termination::ClientReset.into());
+    visit.await_log(&client.deadline, within, is_gone).await?;
+    visit.follow_plan()
+}
+
+/// Answers a request that may not be taken, if its client can use the answer, and tells of it. The connection ends.
+pub(crate) async fn turn_away(visit: &mut Visit, client: &mut Downstream, arrival: Arrival, ended: Ended) {
+    let Downstream::Http1(client) = client;
+    let mut story = Story::new(visit.worker.next_id(), arrival, client.head_bytes);
+    let answer = match ended.termination {
+        Termination::LogUnavailable => Some((503, "the port can not record requests at the moment")),
+        // RFC 9110 15.5.20: the client may send it again, on a new connection.
+        Termination::RefusedDraining => Some((421, "this connection is out of date: connect again")),
+        _ => None,
+    };
+    client.head.keep_alive = false;
+    let ended = match answer {
+        Some((status, told)) => answer_refusal(visit, client, Refused { status, ended, told }, &mut story).await.ended,
+        None => ended,
+    };
+    tell(visit, client, &story, b"", &ended);
+    close(client, &ended).await;
+}
+
 /// The steps, in order.
 async fn steps<'a>(
     visit: &Visit,

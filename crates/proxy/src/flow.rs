@@ -50,24 +50,24 @@ pub(crate) async fn connection(
 /// The steps before the protocol; an error is told by the caller.
 async fn pass(visit: &mut Visit, gate: &Arc<PortGate>, stream: TcpStream) -> Result<(), Ended> {
     let deadline = visit.worker.deadlines.deadline();
-    deadline.set(visit.port.timeouts.handshake);
     let port = Arc::clone(&visit.port);
 
     let speaks_for_others = port.proxy_protocol.as_ref().is_some_and(|from| from.contains(visit.peer.ip()));
     if !speaks_for_others {
-        admit(visit)?;
+        visit.admit()?;
     }
     let in_all = visit.plan.plan.connections;
     let mut place = visit.worker.admission.enter(gate, visit.peer.ip(), &port.limits, in_all)?;
     // Only who has a place may wait for the log, so that the port's bounds hold while it is stuck.
-    visit.await_log().await;
+    visit.await_log(&deadline, port.timeouts.handshake, || arrive::is_gone(&stream)).await?;
+    deadline.set(port.timeouts.handshake);
     if speaks_for_others {
         if let Some(source) = arrive::read_proxy_header(&stream, &deadline).await? {
             visit.source = source;
             drop(place);
             place = visit.worker.admission.enter(gate, source.ip(), &port.limits, in_all)?;
         }
-        admit(visit)?;
+        visit.admit()?;
     }
     let result = match &port.protocol {
         Protocol::Tcp => session(visit, Io::from(Stream::Tcp(stream)), deadline, &[]).await,
@@ -90,14 +90,6 @@ async fn pass(visit: &mut Visit, gate: &Arc<PortGate>, stream: TcpStream) -> Res
     };
     drop(place);
     result
-}
-
-/// The source ACL.
-fn admit(visit: &Visit) -> Result<(), Ended> {
-    if visit.is_admitted() {
-        return Ok(());
-    }
-    Err(Ended::because(Termination::RefusedSource, "the port does not admit this source"))
 }
 
 /// Remembers what the handshake proved.
@@ -221,21 +213,25 @@ fn why_no_route(visit: &Visit) -> String {
 async fn requests(visit: &mut Visit, io: Io, deadline: Deadline) -> Result<(), Ended> {
     let worker = Rc::clone(&visit.worker);
     let mut client = Downstream::http1(io, Buffer::default(), deadline);
-    let mut served = 0_u64;
     loop {
         let (limits, timeouts) = (visit.port.limits, visit.port.timeouts);
-        let arrival = match client.next_request(&worker, &limits, &timeouts).await {
+        let arrival = match client.next_request(&worker, &limits, &timeouts, || visit.may_wait()).await {
             Ok(arrival) => arrival,
-            Err(NoRequest::Closed) if served == 0 => return Err(Termination::Empty.into()),
-            Err(NoRequest::Closed) => return Ok(()),
+            Err(NoRequest::Closed) if visit.has_asked => return Ok(()),
+            Err(NoRequest::Closed) if visit.is_welcome() => return Err(Termination::Empty.into()),
+            Err(NoRequest::Closed) => return Err(Termination::RefusedDraining.into()),
             Err(reason) => {
                 visit.counters().requests.add(1);
                 exchange::refuse_head(visit, &mut client, &reason).await;
                 return Ok(());
             }
         };
-        visit.await_log().await;
-        visit.follow_plan()?;
+        visit.has_asked = true;
+        visit.counters().requests.add(1);
+        if let Err(ended) = exchange::enter(visit, &mut client).await {
+            exchange::turn_away(visit, &mut client, arrival, ended).await;
+            return Ok(());
+        }
         if visit.connection_lines.is_empty() {
             visit.connection_lines = transform::connection_lines(
                 visit.source,
@@ -244,8 +240,6 @@ async fn requests(visit: &mut Visit, io: Io, deadline: Deadline) -> Result<(), E
                 visit.tls.as_ref().and_then(|tls| tls.forwarded.as_deref()),
             );
         }
-        served += 1;
-        visit.counters().requests.add(1);
         if exchange::exchange(visit, &mut client, arrival).await == exchange::Next::Close {
             return Ok(());
         }

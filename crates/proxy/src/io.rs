@@ -119,11 +119,6 @@ impl Io {
         }
     }
 
-    /// Waits until there may be something to read, without holding a buffer.
-    pub(crate) async fn readable(&self, deadline: &Deadline) -> io::Result<()> {
-        deadline.race(poll_fn(|context| self.poll_readable(context))).await
-    }
-
     /// Reads into `buffer`; 0 at the end. An error of kind `TimedOut` is the deadline.
     pub(crate) async fn read(&self, buffer: &mut Buffer, deadline: &Deadline) -> io::Result<usize> {
         let space = buffer.space();
@@ -179,6 +174,17 @@ impl Io {
     /// Ends the sending side.
     pub(crate) async fn shutdown(&self, deadline: &Deadline) -> io::Result<()> {
         deadline.race(poll_fn(|context| self.poll_shutdown(context))).await
+    }
+
+    /// Whether the peer has reset the connection, also behind bytes that are still to be read.
+    pub(crate) fn is_reset(&self) -> bool {
+        let error = match &*self.stream.borrow() {
+            Stream::Tcp(stream) => stream.take_error(),
+            Stream::Unix(stream) => stream.take_error(),
+            Stream::ServerTls(stream) => stream.get_ref().0.take_error(),
+            Stream::ClientTls(stream) => stream.get_ref().0.take_error(),
+        };
+        !matches!(error, Ok(None))
     }
 
     /// Whether an idle connection can still be used: the peer has neither closed it nor sent anything unasked. Costs

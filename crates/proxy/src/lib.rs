@@ -25,6 +25,8 @@ mod failure;
 mod flow;
 mod forward;
 mod io;
+mod listening;
+mod log_gate;
 mod pool;
 mod session;
 mod transform;

@@ -11,7 +11,11 @@ use portcullis_config::declared::{ListenAddress, PortLog};
 use portcullis_observe::{AccessRecord, Phases, RecordKind, RequestId, Termination, TlsRecord, metrics::PortShard};
 use portcullis_plan::PortPlan;
 
-use crate::worker::{LocalPlan, Worker};
+use crate::{
+    deadline::Deadline,
+    log_gate,
+    worker::{LocalPlan, Worker},
+};
 
 /// One connection.
 #[derive(Debug)]
@@ -33,8 +37,18 @@ pub(crate) struct Visit {
     pub(crate) certificate_names: Vec<String>,
     /// Header lines that are the same for every request.
     pub(crate) connection_lines: Vec<u8>,
-    /// No plan has this port any more.
-    is_port_gone: bool,
+    /// A request has come.
+    pub(crate) has_asked: bool,
+    /// It was let in, or its latest request was: the port has waited for the log on its behalf, if it does.
+    is_under_way: bool,
+}
+
+/// What the plan that runs now means for a connection that came under another.
+enum Outlook {
+    Stays,
+    GoesOver(Rc<LocalPlan>, Arc<PortPlan>),
+    PortGone,
+    Refused(Ended),
 }
 
 /// TLS with the client.
@@ -103,7 +117,8 @@ impl Visit {
             sni: None,
             certificate_names: Vec::new(),
             connection_lines: Vec::new(),
-            is_port_gone: false,
+            has_asked: false,
+            is_under_way: false,
         }
     }
 
@@ -128,45 +143,79 @@ impl Visit {
         }
     }
 
-    /// Takes over the plan that is current when a request begins; a connection whose port is gone, or whose source
-    /// the port no longer admits, ends with this request.
-    pub(crate) fn follow_plan(&mut self) -> Result<(), Termination> {
-        let current = self.worker.plan();
-        if current.plan.generation == self.plan.plan.generation {
-            return Ok(());
+    /// Takes over the plan that is current when a request begins; a connection whose port is gone ends with this
+    /// request. One whose source or terms the port no longer admits does not come to it.
+    pub(crate) fn follow_plan(&mut self) -> Result<(), Ended> {
+        match self.outlook() {
+            Outlook::Stays | Outlook::PortGone => {}
+            Outlook::GoesOver(plan, port) => (self.plan, self.port) = (plan, port),
+            Outlook::Refused(ended) => return Err(ended),
         }
-        if let Some(port) = current.plan.port_at(&self.port.listen)
-            && port.is_data_port()
-        {
-            if !keeps_terms(&self.port, port) {
-                return Err(Termination::RefusedDraining);
-            }
-            self.port = Arc::clone(port);
-            self.plan = current;
-            return if self.is_admitted() { Ok(()) } else { Err(Termination::RefusedSource) };
-        }
-        self.is_port_gone = true;
         Ok(())
     }
 
+    /// Whether the connection may stay open without a request under way. A newcomer may for a moment in any case:
+    /// whoever has just been accepted is about to ask, and was promised an answer by that.
+    pub(crate) fn may_wait(&self) -> bool {
+        self.is_welcome() || (!self.has_asked && self.accepted.elapsed() < NEWCOMER_TIME)
+    }
+
+    /// Whether another request would be taken and the connection kept after it.
+    pub(crate) fn is_welcome(&self) -> bool {
+        !self.worker.is_draining() && matches!(self.outlook(), Outlook::Stays | Outlook::GoesOver(..))
+    }
+
+    fn outlook(&self) -> Outlook {
+        if self.worker.runs(self.plan.plan.generation) {
+            return Outlook::Stays;
+        }
+        let current = self.worker.plan();
+        let Some(port) = current.plan.port_at(&self.port.listen).filter(|port| port.is_data_port()) else {
+            return Outlook::PortGone;
+        };
+        if !keeps_terms(&self.port, port) {
+            return Outlook::Refused(Ended::because(
+                Termination::RefusedDraining,
+                "the port asks for other terms than this connection came with",
+            ));
+        }
+        if !admits(port, self.source.ip()) {
+            return Outlook::Refused(Ended::because(Termination::RefusedSource, NOT_ADMITTED));
+        }
+        let port = Arc::clone(port);
+        Outlook::GoesOver(current, port)
+    }
+
     /// Whether the current request is the connection's last, which its answer then says. Asked when the answer is
-    /// written: a drain may have begun since the request came.
+    /// written: a drain or a reload may have come since the request.
     pub(crate) fn is_last(&self) -> bool {
-        self.is_port_gone || self.worker.is_draining()
+        !self.is_welcome()
     }
 
     /// The source ACL of the port.
-    pub(crate) fn is_admitted(&self) -> bool {
-        let source = self.source.ip();
-        !self.port.deny.contains(source) && self.port.from.as_ref().is_none_or(|from| from.contains(source))
+    pub(crate) fn admit(&self) -> Result<(), Ended> {
+        if admits(&self.port, self.source.ip()) {
+            return Ok(());
+        }
+        Err(Ended::because(Termination::RefusedSource, NOT_ADMITTED))
     }
 
-    /// Waits until the record of what is about to happen can be taken, on ports that require it.
-    pub(crate) async fn await_log(&self) {
-        if self.port.log == PortLog::Required && !self.worker.log.borrow().can_accept() {
-            let gate = self.worker.log.borrow().gate();
-            gate.accepts().await;
+    /// Waits until the record of what is about to happen can be taken, on ports that require it: `within` that time,
+    /// and while the client is there. Leaves the deadline cleared.
+    pub(crate) async fn await_log(
+        &mut self,
+        deadline: &Deadline,
+        within: Duration,
+        is_gone: impl Fn() -> Option<Ended>,
+    ) -> Result<(), Ended> {
+        self.is_under_way = true;
+        if self.port.log != PortLog::Required || self.worker.can_log() {
+            return Ok(());
         }
+        self.is_under_way = false;
+        log_gate::wait(&self.worker, deadline, within, is_gone).await?;
+        self.is_under_way = true;
+        Ok(())
     }
 
     /// Tells the end of something: one record, and the port's counters.
@@ -212,7 +261,11 @@ impl Visit {
             detail: account.detail,
         };
         let mut log = self.worker.log.borrow_mut();
-        if self.port.log == PortLog::Required { log.write_required(&record) } else { log.write(&record) }
+        match self.port.log {
+            PortLog::Required if self.is_under_way => log.write_required(&record),
+            PortLog::Required => log.write_refused(&record),
+            PortLog::On | PortLog::Off => log.write(&record),
+        }
     }
 
     /// Tells that the connection ended without a request or a session.
@@ -237,6 +290,15 @@ impl Visit {
             detail: ended.detail.as_deref(),
         });
     }
+}
+
+/// From accept to the first byte of a request, while the port or the process is on its way out.
+const NEWCOMER_TIME: Duration = Duration::from_secs(1);
+
+const NOT_ADMITTED: &str = "the port does not admit this source";
+
+fn admits(port: &PortPlan, source: std::net::IpAddr) -> bool {
+    !port.deny.contains(source) && port.from.as_ref().is_none_or(|from| from.contains(source))
 }
 
 /// Whether a connection that was accepted under `old` may go on under `new`: what it proved when it came (protocol,

@@ -13,16 +13,16 @@ use portcullis_config::declared::ListenAddress;
 use portcullis_observe::{LogWriter, RequestId, RequestIds};
 use portcullis_plan::Plan;
 use tokio::{
-    net::TcpListener,
-    sync::{mpsc, oneshot},
-    task::{JoinHandle, LocalSet, spawn_local},
+    sync::{Notify, mpsc, oneshot},
+    task::{LocalSet, spawn_local},
 };
 
 use crate::{
     admission::Admission,
     buffer::Buffers,
     deadline::{Deadlines, TICK},
-    flow,
+    listening::Listening,
+    log_gate::LogQueue,
     pool::Pools,
 };
 
@@ -55,8 +55,15 @@ pub(crate) struct Worker {
     pub(crate) admission: Arc<Admission>,
     ids: RefCell<RequestIds>,
     scratch: RefCell<Vec<Vec<u8>>>,
+    pub(crate) log_queue: LogQueue,
     is_draining: Cell<bool>,
     is_stopping: Cell<bool>,
+    /// How many times idle connections are still to be reviewed.
+    reviews: Cell<u32>,
+    /// Connections, from accept until their last record.
+    open: Cell<usize>,
+    /// Tells that there is none any more.
+    closed: Notify,
 }
 
 /// A plan with this worker's own state beside it.
@@ -101,8 +108,12 @@ impl Worker {
             admission,
             ids: RefCell::new(RequestIds::new()),
             scratch: RefCell::default(),
+            log_queue: LogQueue::default(),
             is_draining: Cell::new(false),
             is_stopping: Cell::new(false),
+            reviews: Cell::new(0),
+            open: Cell::new(0),
+            closed: Notify::new(),
         };
         worker.deadlines.tick();
         Rc::new(worker)
@@ -111,6 +122,11 @@ impl Worker {
     /// The plan that new requests run under.
     pub(crate) fn plan(&self) -> Rc<LocalPlan> {
         Rc::clone(&self.plan.borrow())
+    }
+
+    /// Whether the plan of this generation is the current one.
+    pub(crate) fn runs(&self, generation: u64) -> bool {
+        self.plan.borrow().plan.generation == generation
     }
 
     /// A request id that no other request has.
@@ -141,6 +157,17 @@ impl Worker {
         }
     }
 
+    /// Whether ports with `log: required` may take traffic: one load.
+    pub(crate) fn can_log(&self) -> bool {
+        self.log.borrow().can_accept()
+    }
+
+    /// Counts a connection as open, until what is returned is dropped.
+    pub(crate) fn count_open(self: &Rc<Self>) -> Open {
+        self.open.set(self.open.get() + 1);
+        Open(Rc::clone(self))
+    }
+
     /// Runs until it is told to stop. Blocks the thread.
     pub(crate) fn run(
         self: Rc<Self>,
@@ -151,120 +178,109 @@ impl Worker {
         let local = LocalSet::new();
         local.block_on(&runtime, async {
             let ticking = spawn_local(tick(Rc::clone(&self)));
-            let mut listening: Vec<(ListenAddress, Listening)> = Vec::new();
-            for (address, socket) in sockets {
-                listening.push((address.clone(), self.listen(address, socket)?));
-            }
+            let mut listening = self.listen(sockets);
             while let Some(command) = commands.recv().await {
                 match command {
                     Command::Apply { plan, opened, closed, done } => {
-                        // Who waits at a port that goes is still served under the plan that had it.
-                        listening.retain(|(address, listening)| {
-                            let stays = !closed.contains(address);
-                            if !stays {
-                                listening.close();
-                            }
-                            stays
-                        });
                         *self.plan.borrow_mut() = LocalPlan::new(plan, self.index);
-                        for (address, socket) in opened {
-                            listening.push((address.clone(), self.listen(address, socket)?));
-                        }
+                        let (stay, go): (Vec<_>, Vec<_>) = listening
+                            .drain(..)
+                            .partition(|open| !closed.contains(open.address()) && open.follow_plan());
+                        listening = stay;
+                        go.into_iter().for_each(Listening::close);
+                        listening.extend(self.listen(opened));
                         self.pools.sweep(self.deadlines.now_ms());
+                        self.review_idle(2);
                         // Nobody may be waiting any more; then nobody needs to know.
                         let _ = done.send(());
                     }
                     Command::Drain => {
                         self.is_draining.set(true);
-                        for (_, listening) in listening.drain(..) {
-                            listening.close();
-                        }
-                        self.deadlines.expire_idle();
+                        listening.drain(..).for_each(Listening::close);
+                        self.review_idle(u32::MAX);
                     }
                     Command::Stop => break,
                 }
             }
-            ticking.abort();
+            listening.into_iter().for_each(Listening::close);
             self.cut_off().await;
+            ticking.abort();
             self.pools.clear();
             self.log.borrow_mut().flush();
             Ok(())
         })
     }
 
-    /// Ends what is open, and lets each connection leave its record.
+    /// Lets every connection without a request look whether it may stay: now, and so many times more, one second
+    /// apart, because newcomers are given a moment.
+    fn review_idle(&self, more: u32) {
+        self.reviews.set(self.reviews.get().max(more));
+        self.deadlines.wake_idle();
+    }
+
+    /// Serves these sockets. One that can not be served is closed, so that no connection waits there for ever.
+    fn listen(self: &Rc<Self>, sockets: Vec<(ListenAddress, std::net::TcpListener)>) -> Vec<Listening> {
+        let open = |(address, socket)| {
+            Listening::open(self, address, socket)
+                .inspect_err(|error| tracing::error!(worker = self.index, %error, "a socket is not served"))
+                .ok()
+        };
+        sockets.into_iter().filter_map(open).collect()
+    }
+
+    /// Ends what is open, and waits until each connection has left its record.
     async fn cut_off(&self) {
         self.is_stopping.set(true);
         self.is_draining.set(true);
         self.deadlines.end();
-        // Each turn runs whatever was woken; a connection needs a few to come to its end.
-        for _ in 0..4096 {
-            tokio::task::yield_now().await;
-        }
-    }
-
-    fn listen(self: &Rc<Self>, address: ListenAddress, socket: std::net::TcpListener) -> io::Result<Listening> {
-        let listener = Rc::new(TcpListener::from_std(socket)?);
-        let task = spawn_local(accept_all(Rc::clone(self), address.clone(), Rc::clone(&listener)));
-        Ok(Listening { worker: Rc::clone(self), address, listener, task })
-    }
-
-    /// Starts one connection.
-    fn welcome(self: &Rc<Self>, address: &ListenAddress, stream: tokio::net::TcpStream, peer: std::net::SocketAddr) {
-        let plan = self.plan();
-        let Some(port) = plan.plan.port_at(address) else { return };
-        let _ = stream.set_nodelay(true);
-        let gate = self.admission.gate(address);
-        let port = Arc::clone(port);
-        // The plan goes along: the task first runs later, and another plan may be current by then.
-        spawn_local(flow::connection(Rc::clone(self), plan, port, gate, stream, peer));
-    }
-}
-
-/// A socket that is being served.
-struct Listening {
-    worker: Rc<Worker>,
-    address: ListenAddress,
-    listener: Rc<TcpListener>,
-    task: JoinHandle<()>,
-}
-
-impl Listening {
-    /// Stops accepting; whoever waits in the queue already is still served, because closing would reset them.
-    fn close(&self) {
-        self.task.abort();
-        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-        while let std::task::Poll::Ready(Ok((stream, peer))) = self.listener.poll_accept(&mut context) {
-            self.worker.welcome(&self.address, stream, peer);
-        }
-    }
-}
-
-async fn accept_all(worker: Rc<Worker>, address: ListenAddress, listener: Rc<TcpListener>) {
-    loop {
-        match listener.accept().await {
-            Ok((stream, peer)) => worker.welcome(&address, stream, peer),
-            // Out of descriptors or memory: the queue holds them until there is room again.
-            Err(error) => {
-                tracing::warn!(port = ?address, %error, "accept failed");
-                tokio::time::sleep(Duration::from_millis(50)).await;
+        let all_closed = async {
+            while self.open.get() > 0 {
+                self.closed.notified().await;
             }
+        };
+        if tokio::time::timeout(CUT_OFF_TIME, all_closed).await.is_err() {
+            let (worker, open) = (self.index, self.open.get());
+            tracing::error!(worker, open, "connections did not end in time; they leave no record");
         }
     }
 }
 
-/// Deadlines every tick; the log twice a second; pools every second.
+/// For all open connections together, once they are told to end. They need a few turns each and wait for nobody.
+const CUT_OFF_TIME: Duration = Duration::from_secs(10);
+
+/// A connection that is open.
+#[derive(Debug)]
+pub(crate) struct Open(Rc<Worker>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let left = self.0.open.get() - 1;
+        self.0.open.set(left);
+        if left == 0 {
+            self.0.closed.notify_one();
+        }
+    }
+}
+
+/// Deadlines every tick; the log ten times a second; pools and idle connections every second.
 async fn tick(worker: Rc<Worker>) {
     let mut interval = tokio::time::interval(TICK);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     for count in 0_u64.. {
         interval.tick().await;
         worker.deadlines.tick();
+        if worker.can_log() {
+            worker.log_queue.release();
+        }
         if count.is_multiple_of(2) {
             worker.log.borrow_mut().flush();
         }
         if count.is_multiple_of(20) {
             worker.pools.sweep(worker.deadlines.now_ms());
+            if let Some(left) = worker.reviews.get().checked_sub(1) {
+                worker.reviews.set(left);
+                worker.deadlines.wake_idle();
+            }
         }
     }
 }

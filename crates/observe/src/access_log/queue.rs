@@ -26,6 +26,8 @@ pub(super) struct Batch {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kept {
     WhileThereIsRoom,
+    /// Past the bound too, but not past twice the bound.
+    UpToTwice,
     Always,
 }
 
@@ -275,16 +277,15 @@ impl Queue {
         if self.is_ended() {
             return Err(&counters.write_error);
         }
-        if batch.kept == Kept::Always {
-            return Ok(());
-        }
-        if self.sink == SinkState::Unread {
-            return Err(&counters.write_error);
-        }
-        // Ordinary records leave a quarter to the required ones, so that no flood of them can close the gate. A batch
-        // that is alone always fits: a giant record is no reason to lose it.
-        let after = self.waiting_bytes + batch.bytes.len() as u64;
-        if self.waiting_bytes == 0 || after <= self.limit_bytes / 4 * 3 {
+        let bound = match batch.kept {
+            Kept::Always => return Ok(()),
+            Kept::UpToTwice => self.limit_bytes.saturating_mul(2),
+            Kept::WhileThereIsRoom if self.sink == SinkState::Unread => return Err(&counters.write_error),
+            // Ordinary records leave a quarter to the required ones, so that no flood of them can close the gate.
+            Kept::WhileThereIsRoom => self.limit_bytes / 4 * 3,
+        };
+        // A batch that is alone always fits: a giant record is no reason to lose it.
+        if self.waiting_bytes == 0 || self.waiting_bytes + batch.bytes.len() as u64 <= bound {
             return Ok(());
         }
         Err(if self.sink == SinkState::Failing { &counters.write_error } else { &counters.sink_full })

@@ -22,6 +22,7 @@ pub struct LogWriter {
     clock: TimestampCache,
     ordinary: Batch,
     required: Batch,
+    refused: Batch,
 }
 
 impl LogWriter {
@@ -31,6 +32,8 @@ impl LogWriter {
             clock: TimestampCache::new(),
             ordinary: Batch::new(Kept::WhileThereIsRoom, BUFFER_BYTES),
             required: Batch::new(Kept::Always, BUFFER_BYTES),
+            // Seldom used, so nothing is reserved.
+            refused: Batch::new(Kept::UpToTwice, 0),
         }
     }
 
@@ -55,6 +58,15 @@ impl LogWriter {
         }
     }
 
+    /// Records what a port with `log: required` has turned away. Nothing waited for this, so nothing else bounds it: kept
+    /// up to twice the bound of the buffer, then dropped, and counted.
+    pub fn write_refused(&mut self, record: &AccessRecord<'_>) {
+        append(record, self.shared.signals.format(), &mut self.refused, &mut self.clock);
+        if self.refused.bytes.len() >= BATCH_BYTES {
+            self.shared.hand_over(&mut self.refused);
+        }
+    }
+
     /// Whether ports with `log: required` may take traffic: one load.
     pub fn can_accept(&self) -> bool {
         self.shared.signals.is_open()
@@ -68,7 +80,7 @@ impl LogWriter {
     /// Hands over whatever is buffered. The worker's tick calls this about every 100 ms: no record is older than that
     /// when it reaches the writer thread.
     pub fn flush(&mut self) {
-        for batch in [&mut self.ordinary, &mut self.required] {
+        for batch in [&mut self.ordinary, &mut self.required, &mut self.refused] {
             if !batch.bytes.is_empty() {
                 self.shared.hand_over(batch);
             }

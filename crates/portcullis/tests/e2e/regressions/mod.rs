@@ -2,4 +2,5 @@
 
 mod certificates;
 mod exchange;
+mod records;
 mod reload;

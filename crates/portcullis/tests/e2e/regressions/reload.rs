@@ -59,9 +59,36 @@ fn a_live_connection_does_not_outlive_the_terms_on_which_it_came() {
         let mut proxy = Proxy::with(&TERMS.replace("<terms>", &tls), &[("shop", web.address())]);
         let (mut client, _) = TlsClient::trusting(&server).connect(proxy.address("web"), "shop.test").unwrap();
         assert_eq!(client.send(GET).response().status, 200);
+        let (mut idle, _) = TlsClient::trusting(&server).connect(proxy.address("web"), "shop.test").unwrap();
+        assert_eq!(idle.send(GET).response().status, 200);
         let served = web.served();
+        // Under way, so that it can not be closed before its request has come.
+        client.send("GET /late HTTP/1.1\r\n");
         assert_eq!(proxy.reload(&TERMS.replace("<terms>", next)).status, 200, "{next}");
-        client.send_if_open(GET).expect_close();
+        idle.expect_close();
+        let answer = client.send("host: shop.test\r\n\r\n").response();
+        assert_eq!((answer.status, answer.header("connection")), (421, Some("close")), "{}", answer.text());
+        assert_eq!(proxy.log().wait_for_path("/late").text("end"), "refused-draining");
         assert_eq!(web.served(), served, "{next}");
     }
+}
+
+/// An idle connection of a port that a reload took away stayed open until its next request.
+#[test]
+fn idle_connections_go_with_their_port() {
+    let plain = "protocol: http";
+    let text = TERMS.replace("<terms>", plain);
+    let second = "  second: { listen: <second>, role: internal, protocol: http, timeouts: { keep-alive: 10m } }\n";
+    let two = text.replace("services:\n", &format!("{second}services:\n")).replace("port: web", "port: [web, second]");
+    let web = Web::start("a");
+    let mut proxy = Proxy::with(&two, &[("shop", web.address())]);
+    let (mut stays, mut goes, mut silent) = (proxy.connect("web"), proxy.connect("second"), proxy.connect("second"));
+    for client in [&mut stays, &mut goes] {
+        assert_eq!(client.send(GET).response().status, 200);
+    }
+    assert_eq!(proxy.reload(&text).status, 200);
+    goes.expect_close();
+    silent.expect_close();
+    assert_eq!(proxy.log().wait_for_end("refused-draining").text("port"), "second");
+    assert_eq!(stays.send(GET).response().status, 200);
 }
