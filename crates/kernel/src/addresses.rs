@@ -1,4 +1,4 @@
-//! The addresses of this host, in this network namespace.
+//! The addresses of this host, in the network namespace of the calling thread.
 
 use std::{
     collections::BTreeSet,
@@ -38,7 +38,7 @@ impl LocalNetwork {
 }
 
 fn local_networks() -> Vec<LocalNetwork> {
-    parse_fib_trie(&fs::read_to_string("/proc/net/fib_trie").unwrap_or_default())
+    parse_fib_trie(&fs::read_to_string("/proc/thread-self/net/fib_trie").unwrap_or_default())
 }
 
 /// `|-- 127.0.0.0` and below it `/8 host LOCAL`.
@@ -58,7 +58,7 @@ fn parse_fib_trie(text: &str) -> Vec<LocalNetwork> {
 }
 
 fn ipv6_addresses() -> Vec<Ipv6Addr> {
-    let text = fs::read_to_string("/proc/net/if_inet6").unwrap_or_default();
+    let text = fs::read_to_string("/proc/thread-self/net/if_inet6").unwrap_or_default();
     text.lines().filter_map(|line| u128::from_str_radix(line.get(..32)?, 16).ok()).map(Ipv6Addr::from).collect()
 }
 

@@ -6,12 +6,12 @@ use std::{
     net::SocketAddr,
 };
 
-use procfs::{
-    net::{TcpNetEntry, TcpState},
-    process::Process,
-};
+use procfs::process::Process;
 
-use crate::sockets;
+use crate::{
+    processes,
+    table::{self, Entry, Protocol, State, Wanted},
+};
 
 /// What somebody does with a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -21,6 +21,8 @@ pub enum Use {
     /// Listens on it with SO_REUSEPORT: another socket of the same user can join and is then given a part of the
     /// connections, without anybody being told.
     Sharing,
+    /// Has bound it and does not listen yet.
+    Bound,
     /// Uses it as the local port of a connection with this peer.
     Connected(SocketAddr),
     /// Used it for a connection with this peer that has ended; the kernel keeps it for a minute (TIME_WAIT).
@@ -69,6 +71,7 @@ impl fmt::Display for Holder {
         match usage {
             Use::Listening => write!(f, " listens on {address}"),
             Use::Sharing => write!(f, " listens on {address} with SO_REUSEPORT"),
+            Use::Bound => write!(f, " has bound {address} and does not listen"),
             Use::Connected(peer) | Use::Ended(peer) => write!(f, " uses {address} for a connection with {peer}"),
         }
     }
@@ -77,29 +80,27 @@ impl fmt::Display for Holder {
 /// Every socket in this network namespace that holds `port`, listeners first. Connections that a listener has accepted
 /// are not counted: they come and go with it.
 pub fn who_holds(port: u16) -> Vec<Holder> {
-    without_accepted(described(sockets::tcp(|entry| entry.local_address.port() == port && holds(&entry.state))))
+    without_accepted(described(tcp(Wanted::All, |entry| entry.local.port() == port && holds(entry.state))))
 }
 
 /// Every socket in this network namespace that listens on `port`, whatever its address.
 pub fn who_listens(port: u16) -> Vec<Holder> {
-    described(sockets::tcp(|entry| entry.local_address.port() == port && entry.state == TcpState::Listen))
+    described(tcp(Wanted::Listening, |entry| entry.local.port() == port))
 }
 
 /// Every socket that listens, in this network namespace.
 pub fn listeners() -> Vec<Holder> {
-    described(sockets::tcp(|entry| entry.state == TcpState::Listen))
+    described(tcp(Wanted::Listening, |_| true))
 }
 
 /// Addresses on which a process listens, in its own network namespace; empty if there is no such process or this user
 /// may not look into it.
 pub fn listening_ports_of(pid: i32) -> Vec<SocketAddr> {
     let Ok(process) = Process::new(pid) else { return Vec::new() };
-    let own: HashSet<u64> = sockets::sockets_of(&process).collect();
-    let entries = [process.tcp(), process.tcp6()].into_iter().flatten().flatten();
-    let mut addresses: Vec<SocketAddr> = entries
-        .filter(|entry| entry.state == TcpState::Listen && own.contains(&entry.inode))
-        .map(|entry| entry.local_address)
-        .collect();
+    let own: HashSet<u64> = processes::sockets_of(&process).collect();
+    let entries = table::read_of(pid, Protocol::Tcp, Wanted::Listening).unwrap_or_default();
+    let mut addresses: Vec<SocketAddr> =
+        entries.iter().filter(|entry| own.contains(&entry.inode)).map(|entry| entry.local).collect();
     addresses.sort();
     addresses.dedup();
     addresses
@@ -107,39 +108,49 @@ pub fn listening_ports_of(pid: i32) -> Vec<SocketAddr> {
 
 /// Holders of `port` that are not sockets of this process.
 pub(crate) fn strangers_on(port: u16) -> Vec<Holder> {
-    let own = sockets::own();
-    let entries =
-        sockets::tcp(|entry| entry.local_address.port() == port && holds(&entry.state) && !own.contains(&entry.inode));
-    without_accepted(described(entries))
+    let own = processes::own();
+    let is_strange = |entry: &Entry| entry.local.port() == port && holds(entry.state) && !own.contains(&entry.inode);
+    without_accepted(described(tcp(Wanted::All, is_strange)))
+}
+
+/// TCP sockets in the network namespace of this thread; none where the kernel shows none.
+fn tcp(wanted: Wanted, is_meant: impl Fn(&Entry) -> bool) -> Vec<Entry> {
+    let mut entries = table::read(Protocol::Tcp, wanted).unwrap_or_default();
+    entries.retain(is_meant);
+    entries
 }
 
 /// States in which a socket can keep others from binding.
-fn holds(state: &TcpState) -> bool {
-    !matches!(state, TcpState::NewSynRecv | TcpState::SynRecv)
+fn holds(state: State) -> bool {
+    state != State::Arriving
 }
 
-fn described(entries: Vec<TcpNetEntry>) -> Vec<Holder> {
+fn described(entries: Vec<Entry>) -> Vec<Holder> {
     if entries.is_empty() {
         return Vec::new();
     }
     // The kernel does not tell SO_REUSEPORT, but two sockets can listen on one address in no other way.
     let mut listening: BTreeMap<SocketAddr, usize> = BTreeMap::new();
-    for entry in entries.iter().filter(|entry| entry.state == TcpState::Listen) {
-        *listening.entry(entry.local_address).or_default() += 1;
+    for entry in entries.iter().filter(|entry| entry.state == State::Listening) {
+        *listening.entry(entry.local).or_default() += 1;
     }
-    let owners = sockets::owners(&entries.iter().map(|entry| entry.inode).filter(|inode| *inode != 0).collect());
+    let owners = processes::owners(&entries.iter().map(|entry| entry.inode).filter(|inode| *inode != 0).collect());
     let mut found: Vec<Holder> = entries
         .into_iter()
         .map(|entry| Holder {
             usage: match entry.state {
-                TcpState::Listen if listening.get(&entry.local_address).is_some_and(|count| *count > 1) => Use::Sharing,
-                TcpState::Listen => Use::Listening,
-                TcpState::TimeWait => Use::Ended(entry.remote_address),
-                _ => Use::Connected(entry.remote_address),
+                State::Listening if listening.get(&entry.local).is_some_and(|count| *count > 1) => Use::Sharing,
+                State::Listening => Use::Listening,
+                State::Bound => Use::Bound,
+                State::Ended => Use::Ended(entry.remote),
+                State::Connected | State::Arriving => Use::Connected(entry.remote),
             },
-            address: entry.local_address,
-            process: owners.get(&entry.inode).map(|&pid| HoldingProcess { pid, command: sockets::command(pid) }),
-            user: sockets::user_name(entry.uid),
+            address: entry.local,
+            process: owners
+                .get(&entry.inode)
+                .and_then(|pids| pids.first())
+                .map(|&pid| HoldingProcess { pid, command: processes::command(pid) }),
+            user: processes::user_name(entry.uid),
         })
         .collect();
     found.sort();
@@ -197,6 +208,11 @@ mod tests {
         let local = client.local_addr().unwrap();
         // Other tests' connections may have used the same local port towards other peers: only this one counts.
         assert!(who_holds(local.port()).iter().any(|holder| holder.usage == Use::Connected(address)));
+        let bound = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        bound.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        let held = bound.local_addr().unwrap().as_socket().unwrap();
+        // Kernels before 6.9 do not tell of sockets that are bound alone.
+        assert!(who_holds(held.port()).iter().filter(|holder| holder.address == held).all(|h| h.usage == Use::Bound));
         // The side that closes first is left in TIME_WAIT, without a process.
         drop(client);
         drop(accepted);

@@ -1,17 +1,20 @@
-//! Everything that is asked of the Linux kernel: listening sockets, who holds a port, what a refused connection means,
-//! addresses, splice, processors, limits.
+//! Everything that is asked of the Linux kernel: listening sockets, what is open and who holds a port, what a refused
+//! connection means, network namespaces, addresses, splice, processors, limits.
 //!
 //! Must not know: configuration, plans, protocols. No runtime: sockets are handed out in their plain form.
 //!
-//! There is no `unsafe` here: `rustix` and `socket2` have safe calls for all of it. Tables are read from `/proc`, which
-//! needs no privilege for sockets and shows to whom they belong as far as this user may know.
+//! There is no `unsafe` here: `rustix` and `socket2` have safe calls for all of it. The table of sockets is asked for by
+//! netlink, and `/proc` shows to whom they belong as far as this user may know; neither needs a privilege.
 
 pub mod addresses;
 pub mod cpus;
 pub mod holders;
+pub mod inventory;
 pub mod limits;
 pub mod listen;
+pub mod namespace;
+mod processes;
 pub mod refused;
-mod sockets;
 pub mod splice;
+mod table;
 pub mod tcp;

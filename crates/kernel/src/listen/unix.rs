@@ -11,7 +11,7 @@ use rustix::fs::Mode;
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::{BACKLOG, ListenError};
-use crate::{holders::HoldingProcess, sockets};
+use crate::{holders::HoldingProcess, processes};
 
 /// A non-blocking Unix socket that only this user may connect to. A socket file that nobody listens on any more, as a
 /// killed process leaves behind, is replaced; anything else in its place is an error.
@@ -62,6 +62,6 @@ fn holder_of(path: &Path) -> Option<HoldingProcess> {
         .filter(|entry| entry.path.as_deref() == Some(path))
         .map(|entry| entry.inode)
         .collect();
-    let pid = sockets::owners(&sockets).into_values().min()?;
-    Some(HoldingProcess { pid, command: sockets::command(pid) })
+    let pid = processes::owners(&sockets).into_values().flatten().min()?;
+    Some(HoldingProcess { pid, command: processes::command(pid) })
 }

@@ -1,32 +1,44 @@
-//! The kernel's table of TCP sockets, and which process has which of them open.
+//! Which process has which socket open.
 
 use std::{
     collections::{HashMap, HashSet},
     fs,
 };
 
-use procfs::{
-    net::TcpNetEntry,
-    process::{FDTarget, Process},
-};
+use procfs::process::{FDTarget, Process};
 
-/// TCP sockets of both families in this network namespace for which `wanted` holds.
-pub(crate) fn tcp(wanted: impl Fn(&TcpNetEntry) -> bool) -> Vec<TcpNetEntry> {
-    [procfs::net::tcp(), procfs::net::tcp6()].into_iter().flatten().flatten().filter(|entry| wanted(entry)).collect()
+/// A process that has a socket open.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SocketProcess {
+    /// Process id.
+    pub pid: i32,
+    /// Its command name, made fit to be printed.
+    pub command: String,
+    /// Its effective user: name, or `uid N`.
+    pub user: String,
 }
 
-/// The processes that have these sockets open: of several (a parent and its workers) the one with the lowest id. Those
-/// of other users are seen by root alone.
-pub(crate) fn owners(sockets: &HashSet<u64>) -> HashMap<u64, i32> {
-    let mut owners = HashMap::new();
+impl SocketProcess {
+    /// What is known of a process that runs.
+    pub(crate) fn of(pid: i32) -> Self {
+        let user = Process::new(pid).and_then(|process| process.uid()).map_or_else(|_| "?".to_owned(), user_name);
+        Self { pid, command: command(pid), user }
+    }
+}
+
+/// The processes that have these sockets open, each list by process id: a parent shares its sockets with its workers.
+/// Those of other users are seen by root alone.
+pub(crate) fn owners(sockets: &HashSet<u64>) -> HashMap<u64, Vec<i32>> {
+    let mut owners: HashMap<u64, Vec<i32>> = HashMap::new();
     let mut processes: Vec<Process> = procfs::process::all_processes().into_iter().flatten().flatten().collect();
     processes.sort_by_key(Process::pid);
     for process in processes {
         for socket in sockets_of(&process).filter(|socket| sockets.contains(socket)) {
-            owners.entry(socket).or_insert(process.pid());
-        }
-        if owners.len() == sockets.len() {
-            break;
+            let pids = owners.entry(socket).or_default();
+            // A process may have one socket open twice.
+            if pids.last() != Some(&process.pid()) {
+                pids.push(process.pid());
+            }
         }
     }
     owners
