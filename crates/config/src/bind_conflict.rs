@@ -14,7 +14,8 @@ use std::net::{IpAddr, SocketAddr};
 pub enum Family {
     /// `IPV6_V6ONLY` is set: how Portcullis binds.
     V6Only,
-    /// `IPV6_V6ONLY` is not set: `::` is also `0.0.0.0`. On a specific IPv6 address the option changes nothing.
+    /// `IPV6_V6ONLY` is not set: `::` is also `0.0.0.0`. A socket that is bound to a specific IPv6 address loses the
+    /// option; one that connects without having been bound keeps it.
     Dual,
 }
 
@@ -80,6 +81,22 @@ pub struct Socket {
     pub user: u32,
 }
 
+impl Socket {
+    /// An IPv6 connection of a socket for both families has an IPv4 address in the kernel's books all the same
+    /// (`LOOPBACK4_IPV6`), and so it meets the IPv4 wildcard.
+    fn shadows_ipv4(&self, other: &Self) -> bool {
+        let is_connection = matches!(self.state, State::Connected | State::Ended);
+        let (SocketAddr::V6(own), SocketAddr::V4(other)) = (self.binding.address, other.binding.address) else {
+            return false;
+        };
+        is_connection
+            && self.binding.family == Family::Dual
+            && own.ip().to_ipv4_mapped().is_none()
+            && own.port() == other.port()
+            && other.ip().is_unspecified()
+    }
+}
+
 /// Whether there is an address that both bindings would take. Symmetric. Without options on both sides, the second bind
 /// fails with `EADDRINUSE` exactly if they meet.
 pub fn meet(a: Binding, b: Binding) -> bool {
@@ -99,7 +116,7 @@ pub fn meet(a: Binding, b: Binding) -> bool {
 /// Where several have it, one that refuses is enough, with an exception that is the kernel's own: if another of them
 /// shares the port by `SO_REUSEPORT`, it may not look at the one that refuses.
 pub fn refuses(first: &Socket, second: &Socket) -> bool {
-    if first.transport != second.transport || !meet(first.binding, second.binding) {
+    if first.transport != second.transport || !meet(first.binding, second.binding) && !first.shadows_ipv4(second) {
         return false;
     }
     let is_listener = first.transport == Transport::Tcp && first.state == State::Listening;

@@ -22,10 +22,11 @@ use rustix::{
 use socket2::{Domain, Type};
 
 /// Addresses as binders mean them; for IPv4 the family means nothing.
-const BINDERS: [(&str, Family); 9] = [
+const BINDERS: [(&str, Family); 10] = [
     ("0.0.0.0", Family::V6Only),
     ("127.0.0.1", Family::V6Only),
     ("127.0.0.2", Family::V6Only),
+    ("127.0.0.6", Family::V6Only),
     ("::", Family::Dual),
     ("::", Family::V6Only),
     ("::1", Family::V6Only),
@@ -168,22 +169,26 @@ struct Connection {
 
 impl Connection {
     /// From an address of the loopback, with these options, to somebody who listens on another port.
-    fn from(ip: IpAddr, sharing: Sharing) -> Self {
+    fn from((ip, family): (&str, Family), sharing: Sharing) -> Self {
+        let ip: IpAddr = ip.parse().unwrap();
         let listener = TcpListener::bind((ip, 0)).unwrap();
         let client = socket2::Socket::new(Domain::for_address(listener.local_addr().unwrap()), Type::STREAM, None);
         let client = client.unwrap();
         client.set_reuse_address(sharing.reuse_address).unwrap();
         client.set_reuse_port(sharing.reuse_port).unwrap();
+        if ip.is_ipv6() {
+            client.set_only_v6(family == Family::V6Only).unwrap();
+        }
         client.connect(&listener.local_addr().unwrap().into()).unwrap();
         let local = client.local_addr().unwrap().as_socket().unwrap();
         Self { accepted: listener.accept().unwrap().0, _listener: listener, client, local }
     }
 
     /// Closes it from this side first, which leaves the local port in TIME_WAIT.
-    fn end(self) -> SocketAddr {
+    fn end(self) -> Option<Self> {
         drop(self.client);
         drop(self.accepted);
-        self.local
+        None
     }
 }
 
@@ -192,20 +197,17 @@ fn the_rule_is_what_the_running_kernel_does_with_ports_of_connections() {
     if !has_ipv6() {
         return;
     }
-    for (ip, held) in ["127.0.0.1", "::1"].into_iter().flat_map(|ip| SHARINGS.map(|held| (ip, held))) {
+    let clients = [("127.0.0.1", Family::V6Only), ("::1", Family::V6Only), ("::1", Family::Dual)];
+    for (client, held) in clients.iter().flat_map(|client| SHARINGS.map(|held| (*client, held))) {
         for state in [State::Connected, State::Ended] {
-            let connection = Connection::from(ip.parse().unwrap(), held);
+            let connection = Connection::from(client, held);
             let local = connection.local;
-            let first = socket(Transport::Tcp, Binding { address: local, family: Family::V6Only }, held, state);
-            let _open = if state == State::Ended {
-                connection.end();
-                None
-            } else {
-                Some(connection)
-            };
+            let first = socket(Transport::Tcp, Binding { address: local, family: client.1 }, held, state);
+            let open = if state == State::Connected { Some(connection) } else { connection.end() };
             for (binder, wanted) in BINDERS.iter().flat_map(|binder| SHARINGS.map(|wanted| (*binder, wanted))) {
                 compare(&first, &socket(Transport::Tcp, at(binder, local.port()), wanted, State::Listening));
             }
+            drop(open);
         }
     }
 }
