@@ -96,7 +96,7 @@ pub fn check(inputs: &Inputs, files: &[FileId], is_named: impl Fn(&Path) -> bool
         whole.absorb(part);
     }
     let Part { mut findings, facts } = whole;
-    findings.extend(estate::check(&facts));
+    findings.extend(estate::check(&facts, inputs));
     finding::sort(&mut findings, inputs);
     let recognised = groups.iter().map(|(format, files)| (format.name, files.len())).filter(|(_, n)| *n > 0).collect();
     let own = own::mains(inputs, &groups[0].1);

@@ -49,6 +49,8 @@ pub struct Declared {
     pub admin: Admin,
     /// `workers:` number of data-plane threads; `None` follows CPU affinity and the cgroup quota.
     pub workers: Option<Spanned<usize>>,
+    /// `assert:` who must, or must not, reach what: `public -/-> role:database`. Judged by `check` over all files.
+    pub assertions: Vec<Spanned<String>>,
     /// Files that were read: the main file first, then includes, and every file a `${file:}` named.
     pub sources: Vec<PathBuf>,
     /// What is declared but could not be read; each has a finding of its own.

@@ -43,6 +43,7 @@ impl FileReader {
     pub(crate) fn read(&mut self, reader: &mut Reader<'_>, root: &Node<'_>) -> Vec<Spanned<String>> {
         let includes = reader.mapping(root, "File", "the file", |map| {
             let includes = map.values("include", include_pattern);
+            self.declared.assertions.extend(map.values("assert", |text| Ok(text.to_owned())));
             let mut are_mappings = true;
             if let Some(node) = map.node("ranges") {
                 are_mappings &= map.reader.entries(node, |reader, name, node| self.range(reader, name, node));

@@ -28,6 +28,9 @@ pub(super) struct File {
     services: Option<Named<Service>>,
     /// Which traffic of which port goes to which service, and who may pass.
     routes: Option<Many<Route>>,
+    /// Who must, or must not, reach what, such as `public -/-> role:database`. Judged by `portcullis check`.
+    #[schemars(rename = "assert")]
+    assertions: Option<Many<Scalar<Text>>>,
     /// For every port and service that does not say otherwise.
     defaults: Option<Defaults>,
     /// Bounds of the whole process.

@@ -28,6 +28,8 @@ pub struct Facts {
     pub restrictions: Vec<Restriction>,
     /// Which configuration files a workload is given.
     pub mounts: Vec<Mount>,
+    /// What must, or must not, be possible.
+    pub assertions: Vec<Assertion>,
     /// What images say they listen on.
     pub images: Vec<Image>,
     /// Who runs an image that is built here.
@@ -43,6 +45,7 @@ impl Facts {
         self.openings.extend(other.openings);
         self.restrictions.extend(other.restrictions);
         self.mounts.extend(other.mounts);
+        self.assertions.extend(other.assertions);
         self.images.extend(other.images);
         self.builds.extend(other.builds);
     }
@@ -295,6 +298,11 @@ impl Role {
     pub const ALL: [Self; 6] =
         [Self::Database, Self::Cache, Self::Queue, Self::Admin, Self::Metrics, Self::RemoteAccess];
 
+    /// Whether strangers have no business there.
+    pub fn is_private(self) -> bool {
+        !matches!(self, Self::Metrics)
+    }
+
     /// The word for it, as in `role:database`.
     pub fn word(self) -> &'static str {
         match self {
@@ -475,4 +483,13 @@ pub struct Build {
     pub stage: Option<String>,
     /// The ports of the container that are mapped, each where it is said.
     pub ports: Vec<WorkloadPort>,
+}
+
+/// What a file says must, or must not, be possible: `public -/-> role:database`.
+#[derive(Debug, Clone)]
+pub struct Assertion {
+    /// As it is written.
+    pub text: String,
+    /// The value that says so.
+    pub place: Span,
 }

@@ -1,22 +1,38 @@
 //! The estate: what all files together say about who listens where, and who reaches it.
 //!
 //! Each format tells what it read as [`Facts`], in these few words; nothing here knows of Compose or Kubernetes.
-//! [`paths`] joins the facts into ways from the outside to a workload; the rules that need more than one file, proofs
+//! [`ways`] joins the facts into ways from the outside to a workload; the rules that need more than one file, proofs
 //! and differences are asked of those.
 
+mod chains;
+mod conflicts;
+pub mod difference;
 mod facts;
+pub mod proof;
+mod ways;
 
 pub use facts::{
-    Address, Build, Facts, Forward, Guard, Image, Kind, Listener, Mount, Opening, Owner, PortSpan, Reach, Restriction,
-    Role, Sharing, Space, Target, Transport, Workload, WorkloadPort,
+    Address, Assertion, Facts, Forward, Guard, Image, Kind, Listener, Mount, Opening, Owner, PortSpan, Reach,
+    Restriction, Role, Sharing, Space, Target, Transport, Workload, WorkloadPort,
 };
+pub use ways::{Hop, LooseEnd, Way, Ways};
 
-use crate::{finding::Finding, rule::Rule};
+use crate::{finding::Finding, inputs::Inputs, rule::Rule};
 
 /// The rules that need more than one file, in the order of their numbers.
-pub(crate) static RULES: &[&Rule] = &[];
+pub(crate) static RULES: &[&Rule] = &[&conflicts::ONE_PORT, &proof::REFUTED];
 
-/// Applies them.
-pub(crate) fn check(_facts: &Facts) -> Vec<Finding> {
-    Vec::new()
+/// All ways from the outside to a workload.
+pub fn ways<'f>(facts: &'f Facts, inputs: &Inputs) -> Ways<'f> {
+    ways::Index::new(facts, inputs).ways()
+}
+
+/// Applies the rules.
+pub(crate) fn check(facts: &Facts, inputs: &Inputs) -> Vec<Finding> {
+    let index = ways::Index::new(facts, inputs);
+    let ways = index.ways();
+    let mut findings = conflicts::check(&index, inputs);
+    findings.extend(chains::check(facts, &index, &ways));
+    findings.extend(proof::check(facts, &ways));
+    findings
 }

@@ -7,8 +7,8 @@ use portcullis_config::declared::{
 
 use super::Files;
 use crate::estate::{
-    Address, Facts, Forward, Guard, Kind, Listener, Owner, PortSpan, Reach, Role, Sharing, Space, Target, Transport,
-    Workload, WorkloadPort,
+    Address, Assertion, Facts, Forward, Guard, Kind, Listener, Owner, PortSpan, Reach, Role, Sharing, Space, Target,
+    Transport, Workload, WorkloadPort,
 };
 
 /// Ports are listeners, services are workloads, routes are forwards.
@@ -33,6 +33,10 @@ pub(super) fn of(declared: &Declared, files: &mut Files<'_>) -> Facts {
             let from = key(&project, "service", &service.name.value);
             facts.forwards.push(Forward { from, when: String::new(), target, guard: Guard::Open, place });
         }
+    }
+    for assertion in &declared.assertions {
+        let place = files.span(assertion.span);
+        facts.assertions.extend(place.map(|place| Assertion { text: assertion.value.clone(), place }));
     }
     for route in &declared.routes {
         forwards(route, &project, files, &mut facts);

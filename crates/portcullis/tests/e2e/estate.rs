@@ -89,3 +89,55 @@ fn rules_can_be_asked_for() {
     let output = check(folder.path(), &["--explain", "PC000"]);
     assert_eq!(output.status.code(), Some(2), "{}", said(&output));
 }
+
+const LEDGER: &str = "ports:
+  ledger: { listen: <listen>, protocol: tcp }
+services:
+  ledger: { port: 5432, protocol: postgres, endpoints: [127.0.0.1:5432] }
+routes:
+  - { port: ledger, service: ledger, allow: anyone }
+";
+
+fn ledger(listen: &str) -> TempDir {
+    folder(&[("portcullis.yaml", &LEDGER.replace("<listen>", listen))])
+}
+
+#[test]
+fn who_reaches_what_is_proven_or_refuted_hop_by_hop() {
+    let claim = "public -/-> role:database";
+    let output = check(ledger("127.0.0.1:15432, role: internal").path(), &["--prove", claim]);
+    // Nobody says what 127.0.0.1:5432 is, but no way from the internet leads there.
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert!(said(&output).starts_with("public -/-> role:database: proven"), "{}", said(&output));
+    let output = check(ledger("0.0.0.0:15432, role: public").path(), &["--prove", claim]);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    for hop in
+        ["refuted", "portcullis.yaml:2:21: port `ledger` listens on 0.0.0.0:15432/tcp (internet)", "at port 5432"]
+    {
+        assert!(said(&output).contains(hop), "{hop} in {}", said(&output));
+    }
+    let output = check(ledger("127.0.0.1:1, role: internal").path(), &["--prove", "public database"]);
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+}
+
+#[test]
+fn a_difference_tells_what_a_change_exposes() {
+    let (old, new) = (ledger("127.0.0.1:15432, role: internal"), ledger("0.0.0.0:15432, role: public"));
+    let paths = |one: &TempDir, other: &TempDir| {
+        ["--diff".to_owned(), one.path().display().to_string(), other.path().display().to_string()]
+    };
+    let compare = |one, other| {
+        let arguments = paths(one, other);
+        check(old.path(), &arguments.each_ref().map(String::as_str))
+    };
+    let output = compare(&old, &new);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert!(
+        said(&output).contains("+ internet: 0.0.0.0:15432/tcp port `ledger` → service `ledger`:5432"),
+        "{}",
+        said(&output)
+    );
+    let output = compare(&new, &old);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert!(said(&output).contains("0 newly exposed, 2 no longer"), "{}", said(&output));
+}

@@ -1,7 +1,9 @@
 //! `portcullis check`: everything that can be said against files before a socket is opened.
 
+mod difference;
 mod fixing;
 mod policy;
+mod proof;
 mod reading;
 
 use std::{fs, path::PathBuf};
@@ -24,6 +26,8 @@ Examples:
   helm template shop | portcullis check -        rendered manifests
   portcullis check . --format sarif -o ports.sarif
   portcullis check . --write-baseline ports.baseline.json
+  portcullis check . --prove \"public -/-> role:database\"
+  portcullis check --diff ../main .              what this tree newly exposes, for a pull request
   portcullis check --explain PC201               what a rule is about
 
 Suppress a finding where it stands: `# portcullis: ignore PC201 until 2027-01-31: the reason`.";
@@ -69,6 +73,12 @@ pub(crate) struct Check {
     /// Show what `--fix` would change, and change nothing
     #[arg(long, conflicts_with = "fix")]
     suggest: bool,
+    /// Prove or refute who reaches what, such as "public -/-> role:database", instead of reporting findings
+    #[arg(long, value_name = "ASSERTION")]
+    prove: Vec<String>,
+    /// Say what the second of two trees newly exposes, and what it closes, compared with the first
+    #[arg(long, num_args = 2, value_names = ["OLD", "NEW"], conflicts_with_all = ["paths", "config", "prove"])]
+    diff: Vec<PathBuf>,
     /// Say what a rule is about, and nothing else
     #[arg(long, value_name = "RULE")]
     explain: Option<String>,
@@ -118,9 +128,15 @@ impl Check {
         if self.rules {
             return policy::list();
         }
+        if let [old, new] = self.diff.as_slice() {
+            return difference::tell(old, new, self.format);
+        }
         let policy = self.policy.resolve()?;
         let paths = reading::paths(&self.paths, self.config.as_ref())?;
         let mut checked = reading::check(&paths)?;
+        if !self.prove.is_empty() {
+            return proof::tell(&self.prove, &checked, self.format);
+        }
         if self.fix || self.suggest {
             // Only what would be reported is mended: a suppressed finding stays as its author wants it.
             let report = Report::new(checked.outcome, &checked.files, &checked.inputs, &policy);
