@@ -21,6 +21,7 @@ pub mod fix;
 mod format;
 mod haproxy;
 pub mod inputs;
+pub mod keys;
 mod kubernetes;
 mod nginx;
 pub mod numbers;

@@ -1,4 +1,17 @@
-//! HAProxy configurations.
+//! HAProxy configurations: words → sections of statements → proxies, sockets and servers → rules and facts.
+//!
+//! Reads what HAProxy 1.5 to 3.x read, and templates of it as far as they can be read without their tool. Does not
+//! decide requests: ACLs are read only so far as to tell whether something is asked of the caller.
+
+mod access;
+mod address;
+mod facts;
+mod instances;
+mod model;
+mod read;
+mod rules;
+mod syntax;
+mod words;
 
 use std::path::Path;
 
@@ -9,12 +22,97 @@ use crate::{
 };
 
 /// HAProxy configurations.
-pub(crate) static FORMAT: Format = Format { name: "HAProxy", recognises, check, rules: &[] };
+pub(crate) static FORMAT: Format = Format { name: "HAProxy", recognises, check, rules: rules::RULES };
 
-fn recognises(_path: &Path, _text: &str) -> bool {
+/// How many bytes of a file are looked at to recognise it.
+const LOOKED_AT: usize = 256 * 1024;
+
+/// A section with a name and one of the statements that sections are made of, in a file that is no text for people
+/// and no program.
+fn recognises(path: &Path, text: &str) -> bool {
+    if !may_be_configuration(path) {
+        return false;
+    }
+    let mut section = false;
+    let mut statement = false;
+    let mut end = text.len().min(LOOKED_AT);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    for line in text[..end].lines() {
+        let mut words = line.split_ascii_whitespace();
+        let (first, second) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
+        match first {
+            "frontend" | "backend" | "listen" => section |= is_name(second),
+            "global" | "defaults" => section |= second.is_empty() || second.starts_with('#') || is_name(second),
+            "peers" | "log-forward" | "resolvers" | "userlist" | "program" | "ring" => section |= is_name(second),
+            "bind" => {
+                let is_address = second.contains([':', '/', '@', '$', '<']) && !second.ends_with([';', '{']);
+                statement |= is_address || second.starts_with("{{");
+            }
+            "server" | "server-template" => statement |= is_name(second) && words.next().is_some_and(is_address),
+            "use_backend" | "default_backend" | "dgram-bind" => statement |= is_name(second),
+            "mode" => statement |= matches!(second, "http" | "tcp"),
+            "stats" => statement |= matches!(second, "socket" | "enable" | "uri" | "auth"),
+            "timeout" => statement |= matches!(second, "client" | "server" | "connect" | "http-request"),
+            "option" => statement |= matches!(second, "httplog" | "tcplog" | "dontlognull" | "forwardfor" | "httpchk"),
+            "peer" | "nameserver" => statement |= words.next().is_some_and(|address| address.contains(':')),
+            _ => {}
+        }
+        if section && statement {
+            return true;
+        }
+    }
     false
 }
 
-fn check(_inputs: &Inputs, _files: &[FileId]) -> Part {
-    Part::default()
+fn is_name(word: &str) -> bool {
+    !word.is_empty() && !word.ends_with([';', '{', ':', ',', '(']) && !word.starts_with(['=', ':', '{', '('])
+        || word.starts_with("{{")
+}
+
+fn is_address(word: &str) -> bool {
+    word.contains([':', '.', '/', '$', '{', '<', '@']) && !word.ends_with([';', ',', '{'])
+}
+
+fn may_be_configuration(path: &Path) -> bool {
+    const OTHERS: [&str; 34] = [
+        "md", "markdown", "rst", "adoc", "html", "htm", "c", "h", "cc", "cpp", "go", "py", "rs", "js", "ts", "sh",
+        "bash", "rb", "pl", "php", "java", "lua", "vtc", "yaml", "yml", "json", "toml", "xml", "tf", "svg", "css",
+        "ipynb", "patch", "diff",
+    ];
+    let Some(end) = path.extension().map(|end| end.to_string_lossy().to_ascii_lowercase()) else { return true };
+    !OTHERS.contains(&end.as_str())
+}
+
+fn check(inputs: &Inputs, files: &[FileId]) -> Part {
+    let mut part = Part::default();
+    for (instance, findings) in instances::of(inputs, files) {
+        part.findings.extend(findings);
+        part.findings.extend(rules::check(&instance));
+        part.facts.absorb(facts::of(&instance, inputs));
+    }
+    part
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_recognised_by_what_is_in_them() {
+        for (name, text, expected) in [
+            ("a.cfg", "frontend fe1\n    bind :80\n    default_backend servers1\n", true),
+            ("haproxy.cfg.j2", "global\n  daemon\n{% if x %}\ndefaults\n  mode http\n", true),
+            ("haproxy", "listen x\n bind {{ ip }}:80", true),
+            ("nginx.conf", "server {\n listen 80;\n server_name x;\n}\nupstream backend { server a:80; }", false),
+            ("default.vcl", "backend default {\n  .host = \"x\";\n}\n", false),
+            ("README.md", "frontend x\n  bind :80\n", false),
+            ("compose.yaml", "services:\n  frontend:\n    image: x\n", false),
+            ("notes", "backend is down\nserver room is hot\n", false),
+            ("setup.cfg", "[global]\nindex-url = x\n", false),
+        ] {
+            assert_eq!(recognises(Path::new(name), text), expected, "{name}");
+        }
+    }
 }

@@ -1,11 +1,16 @@
 //! What the statements of a HAProxy configuration mean, as far as ports are concerned.
 
+use std::{collections::HashMap, sync::OnceLock};
+
 use super::{
     address::{Address, Host, Internet, Ports, Refusal, Transport},
     syntax::{Branch, Statement},
     words::Word,
 };
-use crate::inputs::{FileId, Span};
+use crate::{
+    estate::Guard,
+    inputs::{FileId, Span},
+};
 
 /// The files that one HAProxy process reads, in its order.
 #[derive(Debug, Default)]
@@ -23,6 +28,10 @@ pub(crate) struct Instance {
     pub(crate) is_whole: bool,
     /// Whether another tool decides which lines there are.
     pub(crate) templated: bool,
+    /// Index of the first proxy that takes traffic under a name.
+    pub(crate) backends: HashMap<String, usize>,
+    /// Addresses so far; those beyond a bound are left out.
+    pub(crate) addresses: usize,
 }
 
 /// A `defaults`, `frontend`, `backend` or `listen` section.
@@ -36,6 +45,10 @@ pub(crate) struct Proxy {
     pub(crate) binds: Vec<Bind>,
     pub(crate) servers: Vec<Server>,
     pub(crate) branches: Vec<Branch>,
+    /// Indices of the `acl` lines among the statements, by name.
+    pub(crate) acls: HashMap<String, Vec<usize>>,
+    /// What is asked of every caller, once it has been looked for.
+    pub(crate) asked: OnceLock<Guard>,
 }
 
 /// The kinds of it.
@@ -74,8 +87,6 @@ pub(crate) struct Bound {
     pub(crate) text: String,
     pub(crate) span: Span,
     pub(crate) address: Address,
-    /// The place of the ports, or of all of it.
-    pub(crate) ports_span: Span,
     /// The place of the host, which may be empty, where it can be told.
     pub(crate) host_span: Option<Span>,
 }
@@ -172,8 +183,16 @@ impl Instance {
 
     /// The proxy that takes traffic under a name.
     pub(crate) fn backend(&self, name: &str) -> Option<&Proxy> {
-        let takes = |proxy: &&Proxy| matches!(proxy.kind, ProxyKind::Backend | ProxyKind::Listen);
-        self.proxies.iter().filter(takes).find(|proxy| proxy.name.text == name)
+        self.backends.get(name).and_then(|index| self.proxies.get(*index))
+    }
+
+    /// The lines of one ACL: those of the proxy and of its defaults.
+    pub(crate) fn acl<'a>(&'a self, proxy: &'a Proxy, name: &'a str) -> impl Iterator<Item = &'a Statement> {
+        let inherited = proxy.inherits.and_then(|index| self.proxies.get(index));
+        [Some(proxy), inherited].into_iter().flatten().flat_map(move |proxy| {
+            let lines = proxy.acls.get(name).into_iter().flatten();
+            lines.filter_map(|index| proxy.statements.get(*index))
+        })
     }
 
     /// `use_backend` and `default_backend` lines of a proxy, each with the word that names the backend.

@@ -1,11 +1,16 @@
 //! From sections to the model: inheritance, listening addresses, servers.
 
+use std::{collections::HashMap, sync::OnceLock};
+
 use super::{
-    address::{self, Address, Use},
+    address::{self, Address, Internet, Use},
     model::{Bind, Bound, Instance, Program, Proxy, ProxyKind, Refused, Server, Socket, SocketKind},
     syntax::{Document, Section, SectionKind, Statement},
     words::Word,
 };
+
+/// More addresses than any process listens on or connects to. What is beyond is told of by the bound on lines.
+const MAX_ADDRESSES: usize = 200_000;
 
 impl Instance {
     /// Adds a file behind those that were added before: `defaults` of one file hold on into the next.
@@ -58,6 +63,8 @@ impl Instance {
             binds: Vec::new(),
             servers: Vec::new(),
             branches: header.branches.clone(),
+            acls: HashMap::new(),
+            asked: OnceLock::new(),
         };
         // Up to HAProxy 1.8 the addresses of `listen` and `frontend` could stand on the line itself.
         if matches!(kind, ProxyKind::Listen | ProxyKind::Frontend)
@@ -72,10 +79,14 @@ impl Instance {
                 "server-template" if statement.words.len() > 3 => {
                     proxy.servers.extend(self.server(&statement, 1, 3));
                 }
+                "acl" => proxy.acls.entry(statement.text(1).to_owned()).or_default().push(proxy.statements.len()),
                 "dispatch" if statement.words.len() > 1 => proxy.servers.extend(self.server(&statement, 0, 1)),
                 _ => {}
             }
             proxy.statements.push(statement);
+        }
+        if matches!(kind, ProxyKind::Backend | ProxyKind::Listen) {
+            self.backends.entry(proxy.name.text.clone()).or_insert(self.proxies.len());
         }
         self.proxies.push(proxy);
     }
@@ -142,18 +153,20 @@ impl Instance {
     }
 
     fn address(&mut self, word: &Word, offset: usize, text: &str, usage: Use) -> Option<Bound> {
+        self.addresses += 1;
+        if self.addresses > MAX_ADDRESSES {
+            return None;
+        }
         let span = word.part(offset, offset + text.len());
         match address::parse(text, usage) {
             Ok(address) => {
-                let (ports_span, host_span) = match &address {
-                    Address::Internet(internet) => (
-                        word.part(offset + internet.ports_at.0, offset + internet.ports_at.1),
-                        word.is_verbatim()
-                            .then(|| word.part(offset + internet.host_at.0, offset + internet.host_at.1)),
-                    ),
-                    _ => (span, None),
+                let host_span = match &address {
+                    Address::Internet(Internet { host_at: (from, to), .. }) if word.is_verbatim() => {
+                        Some(word.part(offset + from, offset + to))
+                    }
+                    _ => None,
                 };
-                Some(Bound { text: text.to_owned(), span, address, ports_span, host_span })
+                Some(Bound { text: text.to_owned(), span, address, host_span })
             }
             Err(refusal) => {
                 let span = word.part(offset + refusal.at.0, offset + refusal.at.1);

@@ -10,6 +10,12 @@ use crate::inputs::{FileId, Span};
 /// HAProxy itself allows 16.
 const MAX_CONDITIONS: usize = 64;
 
+/// More lines than any configuration has.
+const MAX_STATEMENTS: usize = 300_000;
+
+/// `defaults` hold for every proxy, so a long one costs its length for each.
+const MAX_DEFAULTS: usize = 1_000;
+
 /// HAProxy itself gives up after 50.
 const MAX_MISTAKES: usize = 50;
 
@@ -20,6 +26,8 @@ pub(crate) struct Document {
     pub(crate) mistakes: Vec<SyntaxMistake>,
     /// Whether lines of a template language decide which statements there are.
     pub(crate) templated: bool,
+    /// The first line behind the last one that is read, if there are too many.
+    pub(crate) cut: Option<Span>,
 }
 
 /// What HAProxy would refuse, as a place and the words for it.
@@ -120,6 +128,11 @@ impl Statement {
         words.iter().enumerate().all(|(index, word)| self.text(index) == *word)
     }
 
+    /// Whether two words stand behind each other from a word on.
+    pub(crate) fn begins_at(&self, at: usize, first: &str, second: &str) -> bool {
+        self.text(at) == first && self.text(at + 1) == second
+    }
+
     /// The word behind an option, searched from a word on: `interface` gives `eth0`.
     pub(crate) fn option(&self, from: usize, name: &str) -> Option<&Word> {
         let at = self.words.iter().skip(from).position(|word| word.text == name)?;
@@ -130,11 +143,6 @@ impl Statement {
     pub(crate) fn has(&self, from: usize, name: &str) -> bool {
         self.words.iter().skip(from).any(|word| word.text == name)
     }
-
-    /// Whether no run has both statements.
-    pub(crate) fn excludes(&self, other: &Self) -> bool {
-        excludes(&self.branches, &other.branches)
-    }
 }
 
 /// Whether no run passes through both branches.
@@ -144,7 +152,8 @@ pub(crate) fn excludes(ours: &[Branch], theirs: &[Branch]) -> bool {
 
 /// Reads a file. `environment` learns from its `setenv` lines, and is what its variables are looked up in.
 pub(crate) fn parse(text: &str, file: FileId, environment: &mut Environment) -> Document {
-    let mut parser = Parser { file, environment, document: Document::default(), conditions: Vec::new(), seen: 0 };
+    let mut parser =
+        Parser { file, environment, document: Document::default(), conditions: Vec::new(), seen: 0, statements: 0 };
     let mut start = 0;
     for line in text.split_inclusive('\n') {
         parser.line(line, start);
@@ -164,6 +173,8 @@ struct Parser<'a> {
     conditions: Vec<Condition>,
     /// Conditions so far.
     seen: u32,
+    /// Statements so far.
+    statements: usize,
 }
 
 struct Condition {
@@ -200,6 +211,15 @@ impl Parser<'_> {
     }
 
     fn statement(&mut self, statement: Statement) {
+        self.statements += 1;
+        let is_full =
+            |section: &Section| section.kind == SectionKind::Defaults && section.statements.len() >= MAX_DEFAULTS;
+        if self.statements > MAX_STATEMENTS || self.document.sections.last().is_some_and(is_full) {
+            self.document.cut.get_or_insert(statement.span);
+        }
+        if self.document.cut.is_some() {
+            return;
+        }
         if let Some(kind) = SectionKind::of(statement.text(0)) {
             self.document.sections.push(Section { kind, header: statement, statements: Vec::new() });
             return;
@@ -278,11 +298,10 @@ mod tests {
     #[test]
     fn sections_begin_with_their_keyword() {
         let document = document("global\n  daemon\n  frontend a # x\n bind :80\nbackend b\n\n# bind :1\nfoo");
-        let kinds: Vec<_> =
-            document.sections.iter().map(|section| (section.kind, section.statements.len())).collect();
+        let kinds: Vec<_> = document.sections.iter().map(|section| (section.kind, section.statements.len())).collect();
         assert_eq!(kinds, [(SectionKind::Global, 1), (SectionKind::Frontend, 1), (SectionKind::Backend, 1)]);
         assert_eq!(document.sections[1].header.text(1), "a");
-        assert_eq!(document.sections[1].statements[0].span.start, 35);
+        assert_eq!(document.sections[1].statements[0].span.start, 34);
     }
 
     #[test]
@@ -293,8 +312,9 @@ mod tests {
         let statements = &document.sections[0].statements;
         let texts: Vec<&str> = statements.iter().map(|statement| statement.text(1)).collect();
         assert_eq!(texts, [":1", ":2", ":3", ":4"]);
-        assert!(statements[0].excludes(&statements[1]) && statements[0].excludes(&statements[2]));
-        assert!(!statements[1].excludes(&statements[2]) && !statements[0].excludes(&statements[3]));
+        let excludes = |a: usize, b: usize| excludes(&statements[a].branches, &statements[b].branches);
+        assert!(excludes(0, 1) && excludes(0, 2));
+        assert!(!excludes(1, 2) && !excludes(0, 3));
         assert!(document.mistakes.is_empty());
     }
 

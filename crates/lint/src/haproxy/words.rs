@@ -120,6 +120,9 @@ struct Pending {
     open: Option<String>,
 }
 
+/// HAProxy itself allows 128.
+const MAX_WORDS: usize = 10_000;
+
 /// Where a template expression begins and ends.
 const TEMPLATES: [(&str, &str); 3] = [("{{", "}}"), ("{%", "%}"), ("<%", "%>")];
 
@@ -159,7 +162,9 @@ impl Splitter<'_> {
     }
 
     fn finish(&mut self, words: &mut Vec<Word>) {
-        if let Some((began, Pending { text, open })) = self.word.take() {
+        if let Some((began, Pending { text, open })) = self.word.take()
+            && words.len() < MAX_WORDS
+        {
             words.push(Word { text, span: self.span(began, self.at), open });
         }
     }
