@@ -245,7 +245,7 @@ fn ports(text: &str, usage: Use, at: (usize, usize), whole: usize) -> Result<Por
     if usage == Use::Connect && text.contains('-') {
         return refuse(Reason::RangeNotAllowed);
     }
-    let lowest = if usage == Use::Connect { 0 } else { 1 };
+    let lowest = u16::from(usage != Use::Connect);
     match (u16::try_from(low), u16::try_from(high)) {
         (Ok(first), Ok(last)) if first < lowest || last < lowest => refuse(Reason::PortOutOfRange),
         (Ok(first), Ok(last)) if first > last => refuse(Reason::ReversedRange),

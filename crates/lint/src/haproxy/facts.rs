@@ -129,10 +129,7 @@ impl Teller<'_> {
             return;
         }
         let listening = (ports.first == ports.last).then_some(ports.first);
-        let target = match server.bound.internet().map(|internet| target(internet, listening)) {
-            Some(Some(target)) => target,
-            _ => return,
-        };
+        let Some(target) = server.bound.internet().and_then(|internet| target(internet, listening)) else { return };
         self.facts.forwards.push(Forward { from: key.to_owned(), when, target, guard, place: server.bound.span });
     }
 

@@ -43,9 +43,9 @@ fn recognises(path: &Path, text: &str) -> bool {
         let mut words = line.split_ascii_whitespace();
         let (first, second) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
         match first {
-            "frontend" | "backend" | "listen" => section |= is_name(second),
             "global" | "defaults" => section |= second.is_empty() || second.starts_with('#') || is_name(second),
-            "peers" | "log-forward" | "resolvers" | "userlist" | "program" | "ring" => section |= is_name(second),
+            "frontend" | "backend" | "listen" | "peers" | "log-forward" | "resolvers" | "userlist" | "program"
+            | "ring" => section |= is_name(second),
             "bind" => {
                 let is_address = second.contains([':', '/', '@', '$', '<']) && !second.ends_with([';', '{']);
                 statement |= is_address || second.starts_with("{{");

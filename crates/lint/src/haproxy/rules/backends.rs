@@ -225,8 +225,7 @@ fn unused(instance: &Instance, findings: &mut Vec<Finding>) {
     // A backend may also hold a table that others look into, or be asked for its state.
     let mut named: HashSet<&str> = HashSet::new();
     for statement in all() {
-        let at = if statement.text(0) == "use_backend" || statement.text(0) == "default_backend" { 1 } else { 0 };
-        for word in statement.words.iter().skip(at) {
+        for word in &statement.words {
             named.insert(&word.text);
             if word.text.contains('(') {
                 let is_part = |character: char| character.is_alphanumeric() || "-_.:".contains(character);

@@ -1,7 +1,10 @@
 //! PC501, PC504: two sockets on one address. HAProxy binds with `SO_REUSEPORT`, so the kernel takes both and hands each
 //! connection to either, and `haproxy -c` says nothing (haproxy/haproxy#629, #868, #3459).
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    net::{IpAddr, SocketAddr},
+};
 
 use portcullis_config::bind_conflict::{Binding, Family, conflicts};
 
@@ -83,17 +86,24 @@ pub(super) fn check(instance: &Instance, findings: &mut Vec<Finding>) {
     // Sorted by first port, a socket is compared with those behind it that begin before it ends.
     let mut order: Vec<&Held<'_>> = held.iter().collect();
     order.sort_by_key(|socket| (socket.ports.0, socket.bound.span));
+    let mut by_place: BTreeMap<Span, Finding> = BTreeMap::new();
     for (index, first) in order.iter().enumerate() {
         let behind = order[index + 1..].iter().take_while(|second| second.ports.0 <= first.ports.1);
         for second in behind.take(MAX_COMPARED) {
             let (first, second) =
                 if first.bound.span <= second.bound.span { (*first, *second) } else { (*second, *first) };
-            if let Some(meeting) = first.meets(second) {
-                findings.extend(told(instance, first, second, meeting));
+            let Some(finding) = first.meets(second).and_then(|meeting| told(instance, first, second, meeting)) else {
+                continue;
+            };
+            match by_place.entry(finding.span) {
+                Entry::Occupied(mut known) => together(known.get_mut(), finding),
+                Entry::Vacant(place) => {
+                    place.insert(finding);
+                }
             }
         }
     }
-    one_for_each_place(findings);
+    findings.extend(by_place.into_values());
 }
 
 fn all(instance: &Instance) -> Vec<Held<'_>> {
@@ -269,34 +279,16 @@ fn with_v6only(finding: Finding, held: &Held<'_>) -> Finding {
     finding.fix(Safety::Safe, format!("write `{} v6only`", held.bound.text), vec![edit])
 }
 
-/// An address that meets several others is told of once, with all of them.
-fn one_for_each_place(findings: &mut Vec<Finding>) {
-    let is_ours = |finding: &Finding| finding.rule == &OVERLAPPING_BIND || finding.rule == &CONTROL_SHARES_PORT;
-    let mut kept: Vec<Finding> = Vec::with_capacity(findings.len());
-    let mut by_place: std::collections::HashMap<Span, usize> = std::collections::HashMap::new();
-    for finding in findings.drain(..) {
-        if !is_ours(&finding) {
-            kept.push(finding);
-            continue;
-        }
-        match by_place.get(&finding.span) {
-            Some(&at) => {
-                let known: &mut Finding = &mut kept[at];
-                let related = std::mem::take(&mut known.related);
-                if finding.severity > known.severity {
-                    *known = Finding { related: finding.related, ..finding };
-                    known.related.extend(related);
-                } else {
-                    known.related = related;
-                    known.related.extend(finding.related);
-                }
-                known.related.truncate(8);
-            }
-            None => {
-                by_place.insert(finding.span, kept.len());
-                kept.push(finding);
-            }
-        }
+/// An address that meets several others is told of once, by the worst, with all of them.
+fn together(known: &mut Finding, other: Finding) {
+    const SHOWN: usize = 8;
+    let related = std::mem::take(&mut known.related);
+    if other.severity > known.severity {
+        *known = other;
+        known.related.extend(related);
+    } else {
+        known.related = related;
+        known.related.extend(other.related);
     }
-    *findings = kept;
+    known.related.truncate(SHOWN);
 }

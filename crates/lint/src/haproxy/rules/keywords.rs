@@ -234,7 +234,7 @@ const DECIDING: [&str; 12] = [
 pub(super) fn check(instance: &Instance, findings: &mut Vec<Finding>) {
     for proxy in &instance.proxies {
         for statement in &proxy.statements {
-            findings.extend(statement.words.first().and_then(|word| misspelt_statement(word)));
+            findings.extend(statement.words.first().and_then(misspelt_statement));
         }
         for bind in &proxy.binds {
             findings.extend(misspelt_option(&bind.statement, bind.options));
