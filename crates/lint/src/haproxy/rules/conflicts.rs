@@ -6,7 +6,7 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
-use portcullis_config::bind_conflict::{Binding, Family, conflicts};
+use portcullis_config::bind_conflict::{Binding, Family, meet};
 
 use super::super::{
     address::{Host, Transport},
@@ -149,7 +149,7 @@ impl Held<'_> {
             return None;
         }
         let binding = |held: &Self| Binding { address: SocketAddr::new(held.host, port), family: held.family };
-        if !conflicts(binding(self), binding(other)) {
+        if !meet(binding(self), binding(other)) {
             return None;
         }
         let (ours, theirs) = (self.host.is_unspecified(), other.host.is_unspecified());
