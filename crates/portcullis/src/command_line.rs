@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::{
-    verbs::{check, drain, reload, run, schema, status},
+    verbs::{check, drain, map, reload, run, schema, status},
     verdict::Verdict,
 };
 
@@ -11,6 +11,7 @@ const EXAMPLES: &str = "\
 Examples:
   portcullis check portcullis.yaml     what is wrong with the file, before any socket is opened
   portcullis run portcullis.yaml       the proxy, in the foreground
+  portcullis map --live                which port leads where, and whether it is so
   portcullis status                    ports, services and endpoints of the running proxy
   portcullis reload                    take on the edited file, or say why not
 
@@ -30,6 +31,7 @@ pub(crate) struct CommandLine {
 pub(crate) enum Verb {
     Run(run::Run),
     Check(check::Check),
+    Map(map::Map),
     Schema(schema::Schema),
     Status(status::Status),
     Reload(reload::Reload),
@@ -42,6 +44,7 @@ impl Verb {
         match self {
             Self::Run(verb) => verb.run(),
             Self::Check(verb) => verb.run(),
+            Self::Map(verb) => verb.run(),
             Self::Schema(verb) => verb.run(),
             Self::Status(verb) => verb.run(),
             Self::Reload(verb) => verb.run(),

@@ -30,6 +30,10 @@ pub struct Facts {
     pub mounts: Vec<Mount>,
     /// What must, or must not, be possible.
     pub assertions: Vec<Assertion>,
+    /// What Portcullis' own file says of its ports beyond what every listener has.
+    pub declarations: Vec<Declaration>,
+    /// Named spans of port numbers.
+    pub ranges: Vec<NumberRange>,
     /// What images say they listen on.
     pub images: Vec<Image>,
     /// Who runs an image that is built here.
@@ -46,6 +50,8 @@ impl Facts {
         self.restrictions.extend(other.restrictions);
         self.mounts.extend(other.mounts);
         self.assertions.extend(other.assertions);
+        self.declarations.extend(other.declarations);
+        self.ranges.extend(other.ranges);
         self.images.extend(other.images);
         self.builds.extend(other.builds);
     }
@@ -491,5 +497,37 @@ pub struct Assertion {
     /// As it is written.
     pub text: String,
     /// The value that says so.
+    pub place: Span,
+}
+
+/// What Portcullis' own file says of one of its ports.
+#[derive(Debug, Clone)]
+pub struct Declaration {
+    /// The key of the listener.
+    pub listener: String,
+    /// `public`, `internal`, `admin` or `metrics`.
+    pub role: &'static str,
+    /// What it speaks: `https`.
+    pub protocol: &'static str,
+    /// Where every request is redirected to, if it is.
+    pub redirect: Option<String>,
+    /// Why an address is accepted that its role forbids.
+    pub accepted: Option<String>,
+}
+
+/// A named span of port numbers.
+#[derive(Debug, Clone)]
+pub struct NumberRange {
+    /// Its name.
+    pub name: String,
+    /// The numbers.
+    pub ports: PortSpan,
+    /// The band that services declare for themselves.
+    pub pinned: Option<PortSpan>,
+    /// Numbers that are declared, each with by whom.
+    pub owners: Vec<(u16, String)>,
+    /// Numbers that are never handed out, each with why.
+    pub reserved: Vec<(u16, String)>,
+    /// Where it is said.
     pub place: Span,
 }

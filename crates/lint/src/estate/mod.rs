@@ -12,10 +12,10 @@ pub mod proof;
 mod ways;
 
 pub use facts::{
-    Address, Assertion, Facts, Forward, Guard, Image, Kind, Listener, Mount, Opening, Owner, PortSpan, Reach,
-    Restriction, Role, Sharing, Space, Target, Transport, Workload, WorkloadPort,
+    Address, Assertion, Build, Declaration, Facts, Forward, Guard, Image, Kind, Listener, Mount, NumberRange, Opening,
+    Owner, PortSpan, Reach, Restriction, Role, Sharing, Space, Target, Transport, Workload, WorkloadPort,
 };
-pub use ways::{Hop, LooseEnd, Way, Ways};
+pub use ways::{Hop, LooseEnd, Way, Ways, target_text};
 
 use crate::{finding::Finding, inputs::Inputs, rule::Rule};
 

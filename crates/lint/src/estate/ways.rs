@@ -418,7 +418,7 @@ fn workload_text(workload: &Workload, port: Option<u16>) -> String {
 }
 
 /// For people: `db:5432`.
-pub(super) fn target_text(target: &Target) -> String {
+pub fn target_text(target: &Target) -> String {
     let with_port = |name: &str, port: Option<u16>| match port {
         Some(port) => format!("{name}:{port}"),
         None => name.to_owned(),

@@ -1,14 +1,17 @@
 //! What `portcullis.yaml` declares, in the words of the estate.
 
-use portcullis_config::declared::{
-    self, Action, Allow, ClientCertificate, Declared, EndpointAddress, HostPattern, ListenAddress, PathPattern, Port,
-    Route, Service, ServiceProtocol,
+use portcullis_config::{
+    bands::{Band, Bands},
+    declared::{
+        self, Action, Allow, ClientCertificate, Declared, EndpointAddress, HostPattern, ListenAddress, PathPattern,
+        Port, Route, Service, ServiceProtocol, Word,
+    },
 };
 
 use super::Files;
 use crate::estate::{
-    Address, Assertion, Facts, Forward, Guard, Kind, Listener, Owner, PortSpan, Reach, Role, Sharing, Space, Target,
-    Transport, Workload, WorkloadPort,
+    Address, Assertion, Declaration, Facts, Forward, Guard, Kind, Listener, NumberRange, Owner, PortSpan, Reach, Role,
+    Sharing, Space, Target, Transport, Workload, WorkloadPort,
 };
 
 /// Ports are listeners, services are workloads, routes are forwards.
@@ -17,6 +20,10 @@ pub(super) fn of(declared: &Declared, files: &mut Files<'_>) -> Facts {
     let project = declared.sources.first().map(|path| path.display().to_string()).unwrap_or_default();
     for port in &declared.ports {
         facts.listeners.extend(listener(port, &project, files));
+        facts.declarations.push(declaration(port, &project));
+    }
+    for range in &declared.ranges {
+        facts.ranges.extend(number_range(range, declared, files));
     }
     for service in &declared.services {
         facts.workloads.extend(workload(service, &project, files));
@@ -46,6 +53,38 @@ pub(super) fn of(declared: &Declared, files: &mut Files<'_>) -> Facts {
 
 fn key(project: &str, kind: &str, name: &str) -> String {
     format!("portcullis:{project}:{kind}:{name}")
+}
+
+fn declaration(port: &Port, project: &str) -> Declaration {
+    let accepted = port.accept.as_ref().and_then(|accept| accept.wildcard.as_ref());
+    Declaration {
+        listener: key(project, "port", &port.name.value),
+        role: port.role.word(),
+        protocol: port.protocol.as_ref().map_or("http", |protocol| protocol.word()),
+        redirect: port.redirect.as_ref().map(|target| target.value.clone()),
+        accepted: accepted.map(|reason| reason.value.clone()),
+    }
+}
+
+fn number_range(range: &declared::Range, declared: &Declared, files: &mut Files<'_>) -> Option<NumberRange> {
+    let bands = Bands::of(declared, range);
+    let (mut owners, mut reserved) = (Vec::new(), Vec::new());
+    for port in bands.ports().numbers() {
+        match bands.band(port, ServiceProtocol::Http) {
+            Band::Declared(by) => owners.push((port, by.name)),
+            Band::Reserved(why) => reserved.push((port, why.to_string())),
+            Band::Pinned | Band::Automatic => {}
+        }
+    }
+    let span = |span: declared::PortSpan| PortSpan::new(span.first, span.last);
+    Some(NumberRange {
+        name: range.name.value.clone(),
+        ports: span(bands.ports())?,
+        pinned: bands.pinned().and_then(span),
+        owners,
+        reserved,
+        place: files.span(range.ports.span)?,
+    })
 }
 
 fn listener(port: &Port, project: &str, files: &mut Files<'_>) -> Option<Listener> {

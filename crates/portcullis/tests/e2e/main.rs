@@ -15,6 +15,7 @@ mod headers;
 mod http;
 mod limits;
 mod logs;
+mod map;
 mod postgres;
 mod proxy_protocol;
 mod regressions;

@@ -4,7 +4,7 @@ mod difference;
 mod fixing;
 mod policy;
 mod proof;
-mod reading;
+pub(crate) mod reading;
 
 use std::{fs, path::PathBuf};
 

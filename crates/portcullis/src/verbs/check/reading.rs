@@ -18,14 +18,14 @@ use portcullis_lint::{
 use crate::file;
 
 /// Files that were checked, and what was found.
-pub(super) struct Checked {
-    pub(super) inputs: Inputs,
-    pub(super) files: Vec<FileId>,
-    pub(super) outcome: Outcome,
+pub(crate) struct Checked {
+    pub(crate) inputs: Inputs,
+    pub(crate) files: Vec<FileId>,
+    pub(crate) outcome: Outcome,
 }
 
 /// The paths that are meant; an error that helps if one is not there.
-pub(super) fn paths(named: &[PathBuf], config: Option<&PathBuf>) -> anyhow::Result<Vec<PathBuf>> {
+pub(crate) fn paths(named: &[PathBuf], config: Option<&PathBuf>) -> anyhow::Result<Vec<PathBuf>> {
     if let Some(config) = config {
         return Ok(vec![file::existing(Some(config.clone()))?]);
     }
@@ -40,7 +40,7 @@ pub(super) fn paths(named: &[PathBuf], config: Option<&PathBuf>) -> anyhow::Resu
 }
 
 /// Reads and checks. Standard input is read only once, so it cannot be fixed.
-pub(super) fn check(paths: &[PathBuf]) -> anyhow::Result<Checked> {
+pub(crate) fn check(paths: &[PathBuf]) -> anyhow::Result<Checked> {
     let inputs = Inputs::beneath(paths.iter().filter(|path| !is_stdin(path)).map(|path| root(path)));
     let (stdin, on_disk): (Vec<PathBuf>, Vec<PathBuf>) = paths.iter().cloned().partition(|path| is_stdin(path));
     let mut walked = walk(&inputs, &on_disk);
