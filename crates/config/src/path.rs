@@ -81,6 +81,28 @@ pub fn normalise(raw: &[u8], out: &mut Vec<u8>) -> Result<Normal, PathError> {
     Ok(Normal::Changed)
 }
 
+/// Whether a path in normal form has parameters (`/a;v=1/b`), which some services leave out before they look what is
+/// asked for, and others do not. `%3B` counts: who decodes first will take it for one.
+pub fn has_parameters(normal: &[u8]) -> bool {
+    normal.contains(&b';') || (normal.contains(&b'%') && normal.windows(3).any(|part| part == b"%3B"))
+}
+
+/// Appends a path in normal form as those services read it that leave parameters out: `/a;v=1/b` is `/a/b`.
+pub fn push_without_parameters(normal: &[u8], out: &mut Vec<u8>) {
+    let mut segments = normal.split(|&byte| byte == b'/').skip(1).peekable();
+    out.push(b'/');
+    while let Some(segment) = segments.next() {
+        let semicolon = segment.iter().position(|&byte| byte == b';').unwrap_or(segment.len());
+        let encoded = segment.windows(3).position(|part| part == b"%3B").unwrap_or(segment.len());
+        let name = &segment[..semicolon.min(encoded)];
+        out.extend_from_slice(name);
+        // What has become empty is `//`, which is `/`.
+        if segments.peek().is_some() && !name.is_empty() {
+            out.push(b'/');
+        }
+    }
+}
+
 /// Whether nothing needs to be done.
 fn is_normal(raw: &[u8]) -> bool {
     if raw.first() != Some(&b'/') {
@@ -304,6 +326,28 @@ mod tests {
     }
 
     #[test]
+    fn parameters_are_left_out_as_services_do() {
+        for (normal, expected) in [
+            ("/a;v=1/b", "/a/b"),
+            ("/a/b;v=1", "/a/b"),
+            ("/a/b;v=1/", "/a/b/"),
+            ("/a%3Bv=1/b", "/a/b"),
+            ("/a;b%3Bc;d/e", "/a/e"),
+            ("/;v=1/admin", "/admin"),
+            ("/a/;v/;w/b", "/a/b"),
+            ("/;v=1", "/"),
+            ("/a/;", "/a/"),
+        ] {
+            let mut out = Vec::new();
+            push_without_parameters(normal.as_bytes(), &mut out);
+            assert_eq!(String::from_utf8_lossy(&out), expected, "{normal}");
+            assert!(has_parameters(normal.as_bytes()), "{normal}");
+            assert!(!has_parameters(expected.as_bytes()), "{expected}");
+        }
+        assert!(!has_parameters(b"/a%2Cb%253B"));
+    }
+
+    #[test]
     fn a_normal_path_is_left_alone_and_nothing_is_written() {
         let mut out = Vec::new();
         for raw in ["/", "/a/b.html", "/.a/..b", "/a%20b%C3%BC/"] {
@@ -345,6 +389,11 @@ mod tests {
                 prop_assert!(first.starts_with('/'));
                 prop_assert!(!first.contains("//"));
                 prop_assert!(first[1..].split('/').all(|segment| segment != "." && segment != ".."), "{}", first);
+                let mut bare = Vec::new();
+                push_without_parameters(first.as_bytes(), &mut bare);
+                prop_assert!(!has_parameters(&bare));
+                prop_assert_eq!(normalise(&bare, &mut out), Ok(Normal::Unchanged), "{}", first);
+                prop_assert!(has_parameters(first.as_bytes()) || bare == first.as_bytes(), "{}", first);
             }
         }
     }

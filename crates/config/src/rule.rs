@@ -129,7 +129,7 @@ pub enum RuleId {
     NoIdentityProvider,
     /// A route asks for names of client certificates on a port that does not ask clients for one.
     CertificateNotAsked,
-    /// A header that Portcullis itself sets cannot be edited.
+    /// A header that Portcullis itself sets can be neither edited nor asked for by a route.
     ProtectedHeader,
     /// A rewrite that cannot be applied to what the route matches.
     Rewrite,
@@ -385,7 +385,11 @@ pub const RULES: &[Rule] = &[
         "certificate-not-asked",
         "A route asks for names of client certificates on a port that does not ask clients for one.",
     ),
-    error(RuleId::ProtectedHeader, "protected-header", "A header that Portcullis itself sets cannot be edited."),
+    error(
+        RuleId::ProtectedHeader,
+        "protected-header",
+        "A header that Portcullis itself sets can be neither edited nor asked for by a route.",
+    ),
     error(RuleId::Rewrite, "rewrite", "A rewrite that cannot be applied to what the route matches."),
     error(
         RuleId::CertificateUnreadable,

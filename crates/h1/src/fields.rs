@@ -266,6 +266,13 @@ impl Fields {
         }
     }
 
+    /// Strikes every line whose name passes `test`.
+    pub fn strike_names(&mut self, buffer: &[u8], test: impl Fn(&[u8]) -> bool) {
+        for field in &mut self.list {
+            field.struck |= test(field.name.of(buffer));
+        }
+    }
+
     /// The values of a known name.
     pub fn values<'a>(&'a self, buffer: &'a [u8], known: Known) -> impl Iterator<Item = &'a [u8]> {
         self.list.iter().filter(move |field| field.known == known).map(|field| field.value.of(buffer))

@@ -47,9 +47,9 @@ pub struct Conditions {
     pub sni: Option<crate::table::HostTest>,
     /// Any of these methods; empty: any method.
     pub methods: Box<[Box<[u8]>]>,
-    /// Header name to test.
+    /// Header name to test; every line of that name that goes on to the service is asked.
     pub headers: Box<[(Box<str>, ValueTest)]>,
-    /// Query parameter to test.
+    /// Query parameter to test, name and value decoded.
     pub query: Box<[(Box<[u8]>, ValueTest)]>,
     /// Client addresses.
     pub from: Option<AddressSet>,
@@ -74,6 +74,18 @@ impl ValueTest {
             Self::Regex(regex) => regex.is_match(value),
         }
     }
+
+    /// The same for a value with escapes in it. Only a regular expression needs it in one piece.
+    fn holds_decoded(&self, value: &[u8]) -> bool {
+        match self {
+            Self::Present => true,
+            Self::Exact(expected) => decoded(value).eq(expected.iter().copied()),
+            Self::Regex(_) if value.iter().any(|byte| matches!(byte, b'%' | b'+')) => {
+                self.holds(&decoded(value).collect::<Vec<u8>>())
+            }
+            Self::Regex(_) => self.holds(value),
+        }
+    }
 }
 
 impl Conditions {
@@ -96,6 +108,8 @@ impl Conditions {
     }
 }
 
+/// Names and values are compared as services read them (`application/x-www-form-urlencoded`): `+` is a space, `%XX` is
+/// a byte, what is no escape stands for itself, and `&` alone separates.
 fn query_holds(query: Option<&[u8]>, name: &[u8], test: &ValueTest) -> bool {
     let Some(query) = query else { return false };
     query.split(|&byte| byte == b'&').any(|pair| {
@@ -103,6 +117,76 @@ fn query_holds(query: Option<&[u8]>, name: &[u8], test: &ValueTest) -> bool {
             Some(at) => (&pair[..at], &pair[at + 1..]),
             None => (pair, &[][..]),
         };
-        key == name && test.holds(value)
+        decoded(key).eq(name.iter().copied()) && test.holds_decoded(value)
     })
+}
+
+/// The bytes that a part of a query stands for.
+fn decoded(part: &[u8]) -> impl Iterator<Item = u8> + '_ {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let mut rest = part;
+    std::iter::from_fn(move || {
+        let (byte, after) = match rest {
+            [b'%', high, low, after @ ..] if digit(*high).is_some() && digit(*low).is_some() => {
+                (digit(*high)? << 4 | digit(*low)?, after)
+            }
+            [b'+', after @ ..] => (b' ', after),
+            [byte, after @ ..] => (*byte, after),
+            [] => return None,
+        };
+        rest = after;
+        Some(byte)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn holds(query: &str, name: &str, test: &ValueTest) -> bool {
+        query_holds(Some(query.as_bytes()), name.as_bytes(), test)
+    }
+
+    #[test]
+    fn query_parameters_are_compared_as_services_read_them() {
+        let exact = |value: &str| ValueTest::Exact(value.as_bytes().into());
+        let regex = |regex: &str| ValueTest::Regex(Regex::new(&format!("^(?:{regex})$")).unwrap());
+        for (query, name, test, expected) in [
+            ("debug=1", "debug", exact("1"), true),
+            ("debug=1", "debug", exact("2"), false),
+            ("a=0&debug=1&b", "debug", exact("1"), true),
+            ("%64ebug=%31", "debug", exact("1"), true),
+            ("d%65bu%67", "debug", ValueTest::Present, true),
+            ("debug", "debug", exact(""), true),
+            ("xdebug=1", "debug", ValueTest::Present, false),
+            ("debug%3D1", "debug", ValueTest::Present, false),
+            ("a=b%26debug", "debug", ValueTest::Present, false),
+            ("a+b=c+d", "a b", exact("c d"), true),
+            ("a%20b=c%20d", "a b", exact("c d"), true),
+            ("a%2Bb=%2b", "a+b", exact("+"), true),
+            ("name=%C3%BC", "name", exact("\u{fc}"), true),
+            ("rate=100%", "rate", exact("100%"), true),
+            ("rate=%zz%4", "rate", exact("%zz%4"), true),
+            ("kind=%61bc", "kind", regex("[a-c]+"), true),
+            ("kind=%61bc", "kind", regex("%61bc"), false),
+            ("kind=a;debug=1", "debug", ValueTest::Present, false),
+        ] {
+            assert_eq!(holds(query, name, &test), expected, "{query} {name}");
+        }
+        assert!(!query_holds(None, b"debug", &ValueTest::Present));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_encoded_is_found_again(name in ".{1,8}", value in ".{0,8}") {
+            let encode = |text: &str| text.bytes().fold(String::new(), |out, byte| format!("{out}%{byte:02x}"));
+            let query = format!("x&{}={}&y=z", encode(&name), encode(&value));
+            proptest::prop_assert!(holds(&query, &name, &ValueTest::Exact(value.as_bytes().into())));
+        }
+
+        #[test]
+        fn arbitrary_bytes_never_panic(query: Vec<u8>) {
+            query_holds(Some(&query), b"a", &ValueTest::Regex(Regex::new("^a$").unwrap()));
+        }
+    }
 }

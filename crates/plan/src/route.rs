@@ -157,11 +157,17 @@ impl HeaderEdits {
     pub fn strikes(&self, name: &[u8]) -> bool {
         self.set.iter().any(|(set, _)| reads_as(name, set)) || self.remove.iter().any(|removed| reads_as(name, removed))
     }
+
+    /// Whether these edits have anything to do with this name (any case): what they say of it in the head must not be
+    /// said otherwise in a trailer.
+    pub fn touches(&self, name: &[u8]) -> bool {
+        self.strikes(name) || self.append.iter().any(|(appended, _)| reads_as(name, appended))
+    }
 }
 
 /// Whether a service may read `name` as `wanted`: any case, and any punctuation in the place of `-`, because CGI-like
 /// services turn both into `_` (CVE-2025-64484).
-fn reads_as(name: &[u8], wanted: &[u8]) -> bool {
+pub(crate) fn reads_as(name: &[u8], wanted: &[u8]) -> bool {
     name.len() == wanted.len()
         && name.iter().zip(wanted).all(|(byte, wanted)| {
             byte.eq_ignore_ascii_case(wanted) || (*wanted == b'-' && !byte.is_ascii_alphanumeric())

@@ -15,7 +15,7 @@ use std::{
 use portcullis_config::declared::{HostPattern, PathPattern};
 use regex::bytes::Regex;
 
-use crate::{RoutePlan, Traffic};
+use crate::{RoutePlan, Traffic, route::reads_as};
 
 /// The routes of one port.
 #[derive(Debug, Default)]
@@ -24,6 +24,8 @@ pub struct RouteTable {
     /// Keyed by what follows `*.`.
     suffixes: HashMap<Box<str>, HostRoutes>,
     any: HostRoutes,
+    /// Names of headers that some route's conditions ask for, lower case.
+    asked_headers: Vec<Box<str>>,
 }
 
 /// Routes of one host pattern. Each list is ordered by [`crate::Conditions::count`], most first.
@@ -61,6 +63,11 @@ impl RouteTable {
         path: Option<(&PathPattern, Option<Regex>)>,
         route: Arc<RoutePlan>,
     ) {
+        for (name, _) in &route.conditions.headers {
+            if !self.asked_headers.contains(name) {
+                self.asked_headers.push(name.clone());
+            }
+        }
         let routes = match host {
             HostPattern::Exact(name) => self.exact.entry(name.as_str().into()).or_default(),
             HostPattern::Suffix(suffix) => self.suffixes.entry(suffix.as_str().into()).or_default(),
@@ -83,6 +90,18 @@ impl RouteTable {
             .and_then(|routes| routes.find(traffic))
             .or_else(|| self.find_by_suffix(traffic))
             .or_else(|| self.any.find(traffic))
+    }
+
+    /// Whether a service may take a header of this name for one that decides about routes, though it is not: a line
+    /// of it must not go on, whichever route is taken (see [`reads_as`]).
+    pub fn is_disguised(&self, name: &[u8]) -> bool {
+        let is_meant = |asked: &str| reads_as(name, asked.as_bytes()) && !name.eq_ignore_ascii_case(asked.as_bytes());
+        self.asked_headers.iter().any(|asked| is_meant(asked))
+    }
+
+    /// Whether conditions ask for headers at all.
+    pub fn asks_for_headers(&self) -> bool {
+        !self.asked_headers.is_empty()
     }
 
     /// Every route, in no order that means anything: for lists, never for finding one.

@@ -271,7 +271,7 @@ impl Attempt<'_> {
             if !wants_upgrade || !upload.is_complete.get() {
                 return Err(Failure { sent, ..no_head(HeadError::Refused(ResponseError::UnexpectedUpgrade), false) });
             }
-            transform::write_interim(reader.head, reader.text(), client_writer.out);
+            transform::write_interim(reader.head, reader.text(), &self.route.response_headers, client_writer.out);
             return Ok(BothWays::Upgraded { sent, response });
         }
 
@@ -347,7 +347,7 @@ impl Attempt<'_> {
             let is_wanted = !is_continue || (upload.is_awaited.get() && !was_invited && upload.passed.get() == 0);
             if accepts_interim && is_wanted {
                 let mut out = Vec::with_capacity(256);
-                transform::write_interim(reader.head, reader.text(), &mut out);
+                transform::write_interim(reader.head, reader.text(), &self.route.response_headers, &mut out);
                 client.write_all(&out, reader.deadline).await.map_err(HeadError::ClientGone)?;
                 *sent += out.len() as u64;
             }

@@ -6,7 +6,7 @@
 
 use std::{cell::Cell, io, time::Duration};
 
-use portcullis_h1::{ChunkError, ChunkedDecoder, Framing, chunked};
+use portcullis_h1::{ChunkError, ChunkedDecoder, Framing, Known, chunked};
 
 use portcullis_plan::HeaderEdits;
 
@@ -229,10 +229,38 @@ pub(crate) struct Http1Sink<'a> {
     pub(crate) idle: Duration,
     pub(crate) pace: Pace,
     pub(crate) is_chunked: bool,
-    /// Edits of the route: a field that it removes from the head does not come back as a trailer.
-    pub(crate) edits: &'a HeaderEdits,
+    pub(crate) trailers: TrailerRule<'a>,
     /// Bytes sent, heads included.
     pub(crate) sent: u64,
+}
+
+/// Which trailer fields go on. Those that frame, route or authenticate are refused by the decoder.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum TrailerRule<'a> {
+    /// Towards a client: what the route edits in the head does not come back as a trailer.
+    Response(&'a HeaderEdits),
+    /// Towards an endpoint: nor does what the proxy itself says in every head.
+    Request(&'a HeaderEdits),
+}
+
+impl TrailerRule<'_> {
+    fn passes_all(&self, trailers: &[u8]) -> bool {
+        trailer_lines(trailers).all(|(name, _)| !self.strikes(name))
+    }
+
+    fn strikes(&self, name: &[u8]) -> bool {
+        match self {
+            Self::Response(edits) => edits.touches(name),
+            Self::Request(edits) => edits.touches(name) || Known::from_name(name) == Known::XRequestId,
+        }
+    }
+}
+
+/// Name and whole line of each trailer field.
+fn trailer_lines(trailers: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    trailers
+        .split_inclusive(|&byte| byte == b'\n')
+        .map(|line| (line.split(|&byte| byte == b':').next().unwrap_or_default(), line))
 }
 
 /// Parts at least this long are written from where they lie; shorter ones are collected.
@@ -269,20 +297,15 @@ impl Sink<'_> {
         if !sink.is_chunked {
             return;
         }
-        if trailers.is_empty() || sink.edits.is_empty() {
-            chunked::write_end(trailers, sink.out);
-        } else {
-            let left: Vec<u8> = trailers
-                .split_inclusive(|&byte| byte == b'\n')
-                .filter(|line| {
-                    let name = line.split(|&byte| byte == b':').next().unwrap_or_default();
-                    !sink.edits.strikes(name)
-                })
-                .flatten()
-                .copied()
-                .collect();
-            chunked::write_end(&left, sink.out);
+        if sink.trailers.passes_all(trailers) {
+            return chunked::write_end(trailers, sink.out);
         }
+        let left: Vec<u8> = trailer_lines(trailers)
+            .filter(|(name, _)| !sink.trailers.strikes(name))
+            .flat_map(|(_, line)| line)
+            .copied()
+            .collect();
+        chunked::write_end(&left, sink.out);
     }
 
     /// Writes what is collected.

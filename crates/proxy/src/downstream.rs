@@ -6,7 +6,7 @@ use portcullis_h1::{ChunkedDecoder, Framing, HeadScanner, Limits, RequestError, 
 use portcullis_plan::{HeaderEdits, PortLimits, PortTimeouts};
 
 use crate::{
-    body::{Http1Sink, Http1Source, Pace, Sink, Source},
+    body::{Http1Sink, Http1Source, Pace, Sink, Source, TrailerRule},
     buffer::Buffer,
     deadline::Deadline,
     io::Io,
@@ -198,6 +198,7 @@ impl<'a> Writer<'a> {
         edits: &'a HeaderEdits,
     ) -> Sink<'a> {
         let pace = Pace::at_least(minimum_rate);
-        Sink::Http1(Http1Sink { io: self.io, out: self.out, deadline, idle, pace, is_chunked, edits, sent: 0 })
+        let trailers = TrailerRule::Response(edits);
+        Sink::Http1(Http1Sink { io: self.io, out: self.out, deadline, idle, pace, is_chunked, trailers, sent: 0 })
     }
 }

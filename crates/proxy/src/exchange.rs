@@ -1,12 +1,12 @@
 //! One request and its answer: normalise → route → authorise → limit → act → log.
 
-use std::{rc::Rc, time::Instant};
+use std::{rc::Rc, sync::Arc, time::Instant};
 
 use portcullis_config::{
     defaults,
     path::{self, Normal},
 };
-use portcullis_h1::{Framing, RequestError, RequestHead, Target, Version};
+use portcullis_h1::{Field, Framing, RequestError, RequestHead, Target, Version};
 use portcullis_observe::{Phases, RecordKind, RequestId, Termination};
 use portcullis_plan::{Action, HeaderEdits, HeaderLookup, PortPlan, RoutePlan, ServicePlan, Traffic};
 
@@ -17,6 +17,7 @@ use crate::{
     downstream::{Arrival, Downstream, Http1, NoRequest},
     failure::Failure,
     forward::Attempts,
+    transform,
     visit::{Account, Ended, Visit},
     worker::LocalPlan,
 };
@@ -146,6 +147,7 @@ async fn steps<'a>(
     path: &mut Vec<u8>,
 ) -> Result<Finished, Refused> {
     normalise(client, path)?;
+    strike_disguised(client, port);
     let mut lower = [0; MAX_HOST];
     let host = host_name(client, &mut lower)?;
     if let Some(https) = port.redirect_https {
@@ -221,7 +223,7 @@ fn host_name<'a>(client: &'a Http1, lower: &'a mut [u8; MAX_HOST]) -> Result<&'a
     std::str::from_utf8(lower).map_err(bad)
 }
 
-/// Header lines for routing.
+/// Header lines for routing: those that go on to the service, in the form in which they do.
 struct Lookup<'a> {
     head: &'a RequestHead,
     text: &'a [u8],
@@ -229,11 +231,25 @@ struct Lookup<'a> {
 
 impl HeaderLookup for Lookup<'_> {
     fn any(&self, name: &str, test: &mut dyn FnMut(&[u8]) -> bool) -> bool {
-        let of_name = |field: &&portcullis_h1::Field| field.name.of(self.text).eq_ignore_ascii_case(name.as_bytes());
-        self.head.fields.iter().filter(of_name).any(|field| test(field.value.of(self.text)))
+        if name == "upgrade" {
+            return self.head.upgrade.is_some_and(|protocol| test(protocol.of(self.text)));
+        }
+        let of_name = |field: &&Field| field.name.of(self.text).eq_ignore_ascii_case(name.as_bytes());
+        let mut lines = self.head.fields.iter().filter(|field| transform::passes_on(field)).filter(of_name);
+        lines.any(|field| test(field.value.of(self.text)))
     }
 }
 
+/// Lines that a service may take for a header that routes ask for do not go on: the service would decide by another
+/// value than the route was chosen by.
+fn strike_disguised(client: &mut Http1, port: &PortPlan) {
+    if port.routes.asks_for_headers() {
+        client.head.fields.strike_names(client.input.all(), |name| port.routes.is_disguised(name));
+    }
+}
+
+/// The route, if it is the same however the service reads the path: those that leave its parameters out must not come
+/// to serve what another route guards.
 fn find_route<'a>(
     visit: &Visit,
     client: &Http1,
@@ -252,7 +268,24 @@ fn find_route<'a>(
         headers: &Lookup { head: &client.head, text },
         certificate_names: &visit.certificate_names,
     };
-    port.routes.find(&traffic).map(|route| &**route).ok_or_else(|| Refused {
+    let route = port.routes.find(&traffic);
+    if path::has_parameters(path) {
+        let mut bare = visit.worker.take_scratch();
+        bare.clear();
+        path::push_without_parameters(path, &mut bare);
+        let without = port.routes.find(&Traffic { path: &bare, ..traffic });
+        let is_same = without.map(Arc::as_ptr) == route.map(Arc::as_ptr);
+        visit.worker.give_scratch(bare);
+        if !is_same {
+            let detail = "path: without its parameters (`;`) it would lead to another route";
+            return Err(Refused {
+                status: 400,
+                ended: Ended::because(Termination::BadRequest, detail),
+                told: "the path has no single meaning",
+            });
+        }
+    }
+    route.map(|route| &**route).ok_or_else(|| Refused {
         status: 404,
         ended: Ended::because(Termination::NoRoute, "no route of this port takes this request"),
         told: "nothing is served here",
@@ -280,7 +313,7 @@ async fn forward<'a>(
     client: &mut Http1,
     plan: &'a LocalPlan,
     port: &'a PortPlan,
-    (route, service): (&'a RoutePlan, &'a std::sync::Arc<ServicePlan>),
+    (route, service): (&'a RoutePlan, &'a Arc<ServicePlan>),
     story: &mut Story<'a>,
     path: &[u8],
 ) -> Result<Finished, Refused> {

@@ -42,21 +42,20 @@ pub(crate) fn write_request(parts: &RequestParts<'_>, out: &mut Vec<u8>) {
     let asked_host = head.authority.map_or(parts.fallback_host.as_bytes(), |span| span.of(text));
     out.extend_from_slice(route.rewrite_host.as_deref().unwrap_or(asked_host));
     out.extend_from_slice(b"\r\n");
-    copy_fields(
-        &head.fields,
-        text,
-        out,
-        |field| {
-            field.known == Known::Other
-                || !(field.known.is_hop_by_hop()
-                    || field.known.is_forwarding_claim()
-                    || matches!(field.known, Known::Host | Known::Expect | Known::XRequestId | Known::Disguised))
-        },
-        &route.request_headers,
-    );
+    copy_fields(&head.fields, text, out, passes_on, &route.request_headers);
     write_exchange_lines(parts, asked_host, out);
     write_edits(&route.request_headers, out);
     out.extend_from_slice(b"\r\n");
+}
+
+/// Whether a line of a request goes on to the service as it came, as far as its route does not edit it.
+pub(crate) fn passes_on(field: &Field) -> bool {
+    let is_replaced = |known: Known| {
+        known.is_hop_by_hop()
+            || known.is_forwarding_claim()
+            || matches!(known, Known::Host | Known::Expect | Known::XRequestId | Known::Disguised)
+    };
+    !field.struck && (field.known == Known::Other || !is_replaced(field.known))
 }
 
 /// Framing, expectation, upgrade, and who asked for what.
@@ -144,10 +143,11 @@ pub(crate) fn write_response(
     out.extend_from_slice(b"\r\n");
 }
 
-/// Writes an interim head: 101 with its `Upgrade`, or 1xx as it came.
-pub(crate) fn write_interim(head: &ResponseHead, text: &[u8], out: &mut Vec<u8>) {
+/// Writes an interim head: 101 with its `Upgrade`, or 1xx as it came. What the route removes or replaces in final heads
+/// is not told ahead of them either; what it adds belongs to the final head, which 101 is.
+pub(crate) fn write_interim(head: &ResponseHead, text: &[u8], edits: &HeaderEdits, out: &mut Vec<u8>) {
     write_status(head.status, head.reason.of(text), out);
-    copy_fields(&head.fields, text, out, |field| !field.known.is_hop_by_hop(), &HeaderEdits::default());
+    copy_fields(&head.fields, text, out, |field| !field.known.is_hop_by_hop(), edits);
     if head.status == 101 {
         out.extend_from_slice(b"connection: upgrade\r\n");
         for protocol in head.fields.values(text, Known::Upgrade) {
@@ -155,6 +155,7 @@ pub(crate) fn write_interim(head: &ResponseHead, text: &[u8], out: &mut Vec<u8>)
             out.extend_from_slice(protocol);
             out.extend_from_slice(b"\r\n");
         }
+        write_edits(edits, out);
     }
     out.extend_from_slice(b"\r\n");
 }

@@ -9,7 +9,7 @@ use portcullis_observe::metrics::EndpointMetrics;
 use portcullis_plan::HeaderEdits;
 
 use crate::{
-    body::{Http1Sink, Http1Source, Pace, Sink, Source},
+    body::{Http1Sink, Http1Source, Pace, Sink, Source, TrailerRule},
     buffer::{Buffer, Buffers},
     deadline::Deadline,
     io::Io,
@@ -137,7 +137,8 @@ impl<'a> Writer<'a> {
         edits: &'a HeaderEdits,
     ) -> Sink<'a> {
         let pace = Pace::free();
-        Sink::Http1(Http1Sink { io: self.io, out: self.out, deadline, idle, pace, is_chunked, edits, sent: 0 })
+        let trailers = TrailerRule::Request(edits);
+        Sink::Http1(Http1Sink { io: self.io, out: self.out, deadline, idle, pace, is_chunked, trailers, sent: 0 })
     }
 }
 

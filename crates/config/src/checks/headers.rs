@@ -1,4 +1,4 @@
-//! Header edits.
+//! Headers that routes edit or ask for.
 
 use super::{Check, Index};
 use crate::{
@@ -7,7 +7,7 @@ use crate::{
     span::Spanned,
 };
 
-/// An edit of a header by which messages are framed or callers are named.
+/// An edit of, or a condition on, a header by which messages are framed or callers are named.
 pub(super) struct ProtectedHeader;
 
 impl Check for ProtectedHeader {
@@ -22,6 +22,9 @@ impl Check for ProtectedHeader {
                 for name in set.chain(&edits.remove) {
                     self.check_name(name, findings);
                 }
+            }
+            for (name, _) in &route.matches.headers {
+                self.check_condition(name, findings);
             }
         }
     }
@@ -39,7 +42,24 @@ impl ProtectedHeader {
         }
         findings.push(finding);
     }
+
+    /// A condition on something that the service never sees as the client said it.
+    fn check_condition(&self, name: &Spanned<String>, findings: &mut Findings) {
+        let help = match name.as_str() {
+            "host" => "to match the host, write `host: NAME`",
+            "forwarded" | "x-real-ip" => FROM,
+            name if name.starts_with("x-forwarded-") => FROM,
+            "upgrade" | "content-length" | "via" => return,
+            "x-request-id" => "Portcullis gives every request a number of its own",
+            name if is_protected(name) => "what it says is for one connection, not for the service",
+            _ => return,
+        };
+        let message = format!("a route can not depend on what a client says in the header `{}`", **name);
+        findings.push(Finding::new(self.rule(), name.span, message).help(help));
+    }
 }
+
+const FROM: &str = "Portcullis says who the client is; to match its address, write `from: [ADDRESS]`";
 
 /// Hop-by-hop headers (RFC 9110 7.6.1), framing (RFC 9112 6), and those that say who calls (RFC 7239).
 fn is_protected(name: &str) -> bool {

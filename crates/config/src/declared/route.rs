@@ -44,7 +44,7 @@ pub struct Matches {
     pub methods: Vec<Spanned<String>>,
     /// Header name (lower case) to what its value must be.
     pub headers: Vec<(Spanned<String>, Spanned<ValuePattern>)>,
-    /// Query parameter to what its value must be, compared as sent (not percent-decoded).
+    /// Query parameter to what its value must be, both decoded.
     pub query: Vec<(Spanned<String>, Spanned<ValuePattern>)>,
     /// `from:` as a condition: other sources fall to other routes.
     pub from: Vec<Spanned<IpNet>>,

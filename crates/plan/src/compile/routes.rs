@@ -107,7 +107,7 @@ fn one(
             replacement: to.as_bytes().into(),
         }),
         rewrite_host: route.rewrite.host.as_ref().map(|host| host.as_bytes().into()),
-        request_headers: edits(&route.request_headers),
+        request_headers: request_edits(&route.request_headers),
         response_headers: edits(&route.response_headers),
     };
     Some((host, regex, plan))
@@ -177,6 +177,48 @@ fn redirect(to: &str, status: u16) -> Redirect {
         to.find("://").map_or(0, |scheme| to[scheme + 3..].find('/').map_or(to.len(), |at| scheme + 3 + at));
     let (base, path) = to.split_at(authority_end);
     Redirect { status, base: base.into(), path: (!path.is_empty()).then(|| path.into()) }
+}
+
+/// What a route says of who calls, it says alone: lines of the client that claim it go, also where the route appends.
+fn request_edits(declared: &declared::HeaderEdits) -> HeaderEdits {
+    let mut edits = edits(declared);
+    let claims = edits.append.iter().map(|(name, _)| name).filter(|name| is_identity_claim(name)).cloned();
+    edits.remove = edits.remove.iter().cloned().chain(claims).collect();
+    edits
+}
+
+/// Names in which services are commonly told who calls, by gateways and identity-aware proxies. Lower case.
+fn is_identity_claim(name: &[u8]) -> bool {
+    const NAMES: [&[u8]; 12] = [
+        b"remote-user",
+        b"x-remote-user",
+        b"x-remote-group",
+        b"x-user",
+        b"x-email",
+        b"x-groups",
+        b"x-roles",
+        b"x-principal",
+        b"x-subject",
+        b"x-client-cert",
+        b"x-ms-client-principal",
+        b"authorization",
+    ];
+    const FAMILIES: [&[u8]; 13] = [
+        b"x-user-",
+        b"x-auth-",
+        b"x-authenticated-",
+        b"x-webauth-",
+        b"x-remote-extra-",
+        b"x-ssl-client-",
+        b"ssl-client-",
+        b"x-client-cert-",
+        b"x-goog-authenticated-user-",
+        b"x-ms-client-principal-",
+        b"x-amzn-oidc-",
+        b"x-portcullis-",
+        b"impersonate-",
+    ];
+    NAMES.contains(&name) || FAMILIES.iter().any(|family| name.starts_with(family))
 }
 
 fn edits(declared: &declared::HeaderEdits) -> HeaderEdits {

@@ -20,14 +20,24 @@ pub(crate) fn path_pattern(text: &str) -> Result<PathPattern, Mistake> {
     if let Some(prefix) = text.strip_suffix("/*") {
         return path_prefix(if prefix.is_empty() { "/" } else { prefix });
     }
-    literal_path(text).map(PathPattern::Exact)
+    without_parameters(text).map(PathPattern::Exact)
 }
 
 /// `/x`: matches `/x` and what lies below it. A trailing slash says the same.
 pub(crate) fn path_prefix(text: &str) -> Result<PathPattern, Mistake> {
-    let path = literal_path(text)?;
+    let path = without_parameters(text)?;
     let prefix = path.trim_end_matches('/');
     Ok(PathPattern::Prefix(if prefix.is_empty() { "/".to_owned() } else { prefix.to_owned() }))
+}
+
+/// A literal path that services can not read as another one.
+fn without_parameters(text: &str) -> Result<String, Mistake> {
+    let path = literal_path(text)?;
+    if path::has_parameters(path.as_bytes()) {
+        return Err(Mistake::new("has parameters in it", "a path without `;` and `%3B`")
+            .help("services that leave parameters out would read it as another path, so such requests are refused"));
+    }
+    Ok(path)
 }
 
 /// A path in normal form.
@@ -96,11 +106,15 @@ mod tests {
             ("/a?b=c", None),
             ("/..", None),
             ("", None),
+            ("/a;v=1", None),
+            ("/a;v=1/*", None),
+            ("/a%3bv=1", None),
         ] {
             assert_eq!(path_pattern(text).ok(), expected, "{text}");
         }
         assert_eq!(path_prefix("/api/").ok(), prefix("/api"));
         assert_eq!(path_prefix("/").ok(), prefix("/"));
+        assert!(path_prefix("/a;v=1").is_err());
     }
 
     #[test]

@@ -2,5 +2,7 @@
 
 mod certificates;
 mod exchange;
+mod headers;
 mod records;
 mod reload;
+mod routing;
