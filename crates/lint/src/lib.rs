@@ -36,6 +36,7 @@ pub mod suppression;
 mod systemd;
 mod terraform;
 pub mod walk;
+pub mod well_known;
 #[allow(dead_code, reason = "read by the formats as they come")]
 mod yaml;
 
