@@ -1,30 +1,75 @@
 //! Docker Compose files.
+//!
+//! Owns: finding the files of a project, laying them over each other as Compose does, the typed model with the place
+//! of every value, and the rules about it. The way of a project: [`project`] (which files) → [`load`] (variables,
+//! `include`, `extends`, overrides) → [`read`] (types) → [`rules`] → [`facts`] (for rules over several projects).
+//!
+//! Must not know: what is running. Variables are set by files alone, never by the environment of the check.
+
+mod dotenv;
+mod facts;
+mod interpolate;
+mod load;
+mod merge;
+mod model;
+mod nature;
+mod port;
+mod project;
+mod read;
+mod rules;
 
 use std::path::Path;
 
+use rayon::prelude::*;
+
 use crate::{
     Part,
-    format::Format,
+    finding::Finding,
+    format::{Format, is_yaml},
     inputs::{FileId, Inputs},
-    yaml,
 };
 
 /// Docker Compose files.
-pub(crate) static FORMAT: Format = Format { name: "Compose", recognises, check, rules: &[] };
+pub(crate) static FORMAT: Format = Format { name: "Compose", recognises, check, rules: rules::RULES };
 
-/// By the names that Compose looks for, or by a `services:` at the top of a YAML file.
+/// By the names that Compose looks for, or by services at the top of a YAML file that say what Compose services say.
 fn recognises(path: &Path, text: &str) -> bool {
     let name = path.file_name().map(|name| name.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
-    let is_yaml =
-        path.extension().is_some_and(|end| end.eq_ignore_ascii_case("yaml") || end.eq_ignore_ascii_case("yml"));
-    let has_services = || text.lines().any(|line| line.trim_end() == "services:");
-    is_yaml && (name.starts_with("compose.") || name.starts_with("docker-compose") || has_services())
+    let is_named = name.starts_with("compose.") || name.starts_with("docker-compose");
+    is_yaml(path) && (is_named || has_services(text))
+}
+
+/// Other formats have a `services:` at the top as well, with other things in it.
+fn has_services(text: &str) -> bool {
+    const SIGNS: [&str; 6] = ["image:", "build:", "container_name:", "network_mode:", "depends_on:", "extends:"];
+    let mut lines = text.lines().skip_while(|line| line.trim_end() != "services:").skip(1);
+    let inside = lines.by_ref().take_while(|line| line.is_empty() || line.starts_with([' ', '\t', '#', '\r']));
+    inside.map(str::trim_start).any(|line| SIGNS.iter().any(|sign| line.starts_with(sign)))
 }
 
 fn check(inputs: &Inputs, files: &[FileId]) -> Part {
-    let mut part = Part::default();
-    for file in files {
-        part.findings.extend(yaml::parse(inputs.text(*file), *file).mistake);
+    let assembled = project::assemble(inputs, files);
+    let read: Vec<_> = assembled
+        .into_par_iter()
+        .map(|mut assembled| {
+            let mut findings: Vec<Finding> = std::mem::take(&mut assembled.findings);
+            let project = read::project(&assembled.root, &assembled.layers, &mut findings);
+            let subject = rules::Subject { inputs, project: &project, root: &assembled.root };
+            rules::apply(&subject, &mut findings);
+            (project, assembled.part, findings)
+        })
+        .collect();
+    let told = read.iter().filter(|(_, part, _)| *part != project::Role::Building);
+    let tellers: Vec<facts::Teller<'_>> =
+        told.map(|(project, part, _)| facts::Teller::new(inputs, project, *part)).collect();
+    let mut external = facts::ExternalNetworks::default();
+    for teller in &tellers {
+        external.learn(teller);
     }
+    let mut part = Part::default();
+    for teller in &tellers {
+        part.facts.absorb(teller.tell(&external));
+    }
+    part.findings.extend(read.into_iter().flat_map(|(_, _, findings)| findings));
     part
 }

@@ -81,8 +81,10 @@ fn claims<'f>(listeners: &[&'f Listener]) -> BTreeMap<(Transport, u16), Vec<&'f 
     claims
 }
 
+/// Port 0 stands for a number that is picked when it is bound, which is never one that is taken.
 fn collide(one: &Listener, other: &Listener) -> bool {
     one.owner.project != other.owner.project
+        && one.ports.first != 0
         && one.transport == other.transport
         && !(one.sharing == Sharing::ReusePort && other.sharing == Sharing::ReusePort)
         && bindings(&one.address).iter().any(|a| bindings(&other.address).iter().any(|b| meet(*a, *b)))

@@ -1,0 +1,185 @@
+//! What a service is, and what listens on its ports, as far as its image and the numbers tell.
+
+use super::{
+    model::{Project, Service},
+    port::{Certain, HostAddress, HostPort, Mapping},
+};
+use crate::{
+    estate::{PortSpan, Role, Transport},
+    sensitive::{self, Class},
+    well_known::{self, Purpose, Software},
+};
+
+/// Something that is not meant for everybody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Inner {
+    pub(super) name: &'static str,
+    pub(super) class: Class,
+}
+
+/// Numbers on which the most different things listen: they tell nothing unless the image does.
+const AMBIGUOUS: [u16; 31] = [
+    162, 1099, 2019, 3000, 3020, 4243, 4333, 5500, 5555, 6000, 6001, 6002, 6333, 6334, 7000, 7001, 7077, 8000, 8009,
+    8020, 8080, 8091, 8140, 8161, 8200, 8443, 8888, 9000, 9090, 10000, 50000,
+];
+
+/// What the image of a service runs.
+pub(super) fn software(service: &Service) -> Option<&'static Software> {
+    // What is built here is named by whoever builds it.
+    service.image.as_ref().filter(|_| service.build.is_none()).and_then(|image| well_known::software(&image.value))
+}
+
+/// What listens on a container port, if it belongs behind others.
+pub(super) fn inner(service: &Service, target: PortSpan, transport: Transport) -> Option<Inner> {
+    let software = software(service);
+    if let Some(software) = software
+        && transport == Transport::Tcp
+    {
+        let is_among = |ports: &[u16]| ports.iter().any(|port| target.contains(*port));
+        match software.purpose {
+            Purpose::Inner(role) => return Some(Inner { name: software.name, class: class_of(role) }),
+            Purpose::SocketProxy => return Some(Inner { name: software.name, class: Class::Cluster }),
+            Purpose::Edge | Purpose::Application if is_among(software.control_ports) => {
+                return Some(Inner { name: software.name, class: Class::WebAdministration });
+            }
+            Purpose::Edge | Purpose::Application if is_among(software.ports) => return None,
+            Purpose::Edge | Purpose::Application => {}
+        }
+    }
+    let is_meant = |entry: &&sensitive::Sensitive| {
+        !matches!(entry.class, Class::InternalWeb | Class::Mail | Class::Names)
+            && !AMBIGUOUS.contains(&entry.ports.first)
+            // A wide range says nothing about any one number in it.
+            && target.count() <= 16
+    };
+    sensitive::within(target, Some(transport))
+        .find(is_meant)
+        .map(|entry| Inner { name: entry.name, class: entry.class })
+}
+
+/// What a service is for.
+pub(super) fn role(service: &Service) -> Option<Role> {
+    if let Some(software) = software(service) {
+        return software.role();
+    }
+    let published = service.ports.iter().filter_map(|port| {
+        let mapping = port.mapping.as_ref().ok()?;
+        Some((mapping.target.known()?, mapping.transport.known()?))
+    });
+    let exposed =
+        service.expose.iter().filter_map(|port| Some((port.ports.as_ref().ok()?.known()?, port.transport.known()?)));
+    published.chain(exposed).find_map(|(target, transport)| inner(service, target, transport)?.class.role())
+}
+
+/// Whether it stores what others must not reach: a database, cache or queue.
+pub(super) fn is_store(service: &Service) -> bool {
+    matches!(role(service), Some(Role::Database | Role::Cache | Role::Queue))
+}
+
+/// Whether a port is open to all by its nature: the web, mail, names, voice, tunnels. The number on the host counts,
+/// since that is what callers use, unless what listens there belongs behind others.
+pub(super) fn is_meant_for_all(service: &Service, mapping: &Mapping) -> bool {
+    let (Certain::Known(target), Certain::Known(transport)) = (mapping.target, mapping.transport) else {
+        return false;
+    };
+    if inner(service, target, transport).is_some() {
+        return false;
+    }
+    let is_edge = software(service).is_some_and(|software| software.purpose == Purpose::Edge);
+    let is_public_number = match mapping.published {
+        HostPort::Fixed(span) => {
+            span.count() <= 2 && is_public(span.first, transport) && is_public(span.last, transport)
+        }
+        HostPort::Random | HostPort::OneOf(_) | HostPort::Unknown => false,
+    };
+    is_edge || is_public_number
+}
+
+fn is_public(port: u16, transport: Transport) -> bool {
+    match transport {
+        Transport::Tcp => {
+            matches!(port, 25 | 53 | 80 | 110 | 143 | 443 | 465 | 587 | 853 | 993 | 995 | 1194 | 3478 | 4190 | 5222)
+                || matches!(port, 5269 | 5349 | 8448 | 25565)
+        }
+        Transport::Udp => matches!(port, 53 | 80 | 123 | 443 | 500 | 1194 | 3478 | 4500 | 5349 | 19132 | 34197 | 51820),
+        Transport::Sctp => false,
+    }
+}
+
+impl HostAddress {
+    /// Whether others than the host itself reach it; `None` if that is not known.
+    pub(super) fn is_beyond_host(&self) -> Option<bool> {
+        match self {
+            Self::Unsaid => Some(true),
+            Self::Ip(address) => Some(!address.to_canonical().is_loopback()),
+            Self::Name(_) | Self::Unknown => None,
+        }
+    }
+}
+
+/// Whether anything of a service is published beyond the host.
+pub(super) fn is_published(service: &Service) -> bool {
+    service.mappings().any(|(_, mapping)| mapping.address.is_beyond_host() == Some(true))
+}
+
+/// Services of a project that speak of another one by a name that leads to it, and share a network with it.
+pub(super) fn consumers<'p>(project: &'p Project, of: &'p Service) -> impl Iterator<Item = &'p Service> {
+    let shares_network = |service: &Service| service.network_keys().any(|key| of.network_keys().any(|its| its == key));
+    project
+        .services
+        .iter()
+        .filter(move |service| service.name.value != of.name.value && shares_network(service) && speaks_of(service, of))
+}
+
+fn speaks_of(service: &Service, other: &Service) -> bool {
+    let name = other.name.value.as_str();
+    let depends = service.depends_on.iter().any(|on| on.value == name);
+    let links = service.links.iter().any(|(to, _)| to.value == name);
+    depends
+        || links
+        || service.environment.iter().any(|setting| setting.value.as_deref().is_some_and(|v| names(v, name)))
+}
+
+/// Whether a value holds a name as a host would stand in it: alone, or with a port, a user or a scheme around it.
+fn names(value: &str, name: &str) -> bool {
+    let is_part = |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '.');
+    value.match_indices(name).any(|(at, _)| {
+        let (before, after) = (&value[..at], &value[at + name.len()..]);
+        let starts = before.is_empty() || before.ends_with(['@', '/', ',', ' ', ';', '=']);
+        let ends = after.is_empty() || after.starts_with([':', '/', ',', ' ', ';', '?']);
+        starts && ends && !after.starts_with(is_part)
+    })
+}
+
+fn class_of(role: Role) -> Class {
+    match role {
+        Role::Database => Class::Database,
+        Role::Cache => Class::Cache,
+        Role::Queue => Class::Queue,
+        Role::Admin => Class::WebAdministration,
+        Role::Metrics => Class::Monitoring,
+        Role::RemoteAccess => Class::RemoteAdministration,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_named_by_a_value_only_where_a_host_can_stand() {
+        for (value, expected) in [
+            ("db", true),
+            ("db:5432", true),
+            ("postgres://user@db/app", true),
+            ("postgres://user:secret@db:5432/app", true),
+            ("a:1,db:2", true),
+            ("mydb", false),
+            ("db.example.com", false),
+            ("postgres://db-user@other/app", false),
+            ("/var/lib/db.sqlite", false),
+        ] {
+            assert_eq!(names(value, "db"), expected, "{value}");
+        }
+    }
+}
