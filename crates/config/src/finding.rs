@@ -90,6 +90,23 @@ impl Findings {
         self.list.push(finding);
     }
 
+    /// How many there are so far.
+    pub(crate) fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Gives help to values of the wrong kind that were found after the first `earlier` findings, lie within `place`,
+    /// and have none.
+    pub(crate) fn help_wrong_types(&mut self, earlier: usize, place: Span, help: impl Fn() -> String) {
+        for finding in self.list.iter_mut().skip(earlier) {
+            let is_within =
+                finding.span.file == place.file && place.start <= finding.span.start && finding.span.end <= place.end;
+            if finding.rule == RuleId::WrongType && finding.help.is_none() && is_within {
+                finding.help = Some(help());
+            }
+        }
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()

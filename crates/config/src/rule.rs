@@ -7,7 +7,7 @@ use std::fmt;
 /// A rule that can report a finding. The order is that of [`RULES`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum RuleId {
-    /// A configuration file cannot be read, is larger than 4 MiB, or is not UTF-8.
+    /// A configuration file cannot be read, is larger than 16 MiB, or is not UTF-8.
     UnreadableFile,
     /// The text is not valid YAML.
     Syntax,
@@ -51,6 +51,8 @@ pub enum RuleId {
     ExposedControlPort,
     /// A wildcard or public address was accepted with a written reason, which is always shown.
     AcceptedExposure,
+    /// An exposure is accepted where there is none to accept.
+    StaleAccept,
     /// An admin port on TCP asks for neither a token nor a client certificate.
     AdminWithoutCredentials,
     /// A setting of a port does not fit its role, protocol or address.
@@ -59,7 +61,7 @@ pub enum RuleId {
     LogOff,
     /// A public port speaks plain HTTP and neither redirects nor says `plaintext: accepted`.
     PlaintextPublic,
-    /// A port redirects to something that is not a public https port, or to itself.
+    /// A port redirects to itself, to a port that does not speak https, or to one that is neither public nor of its own role.
     RedirectTarget,
     /// A port that terminates TLS has no certificate.
     TlsWithoutCertificate,
@@ -211,7 +213,7 @@ pub const RULES: &[Rule] = &[
     error(
         RuleId::UnreadableFile,
         "unreadable-file",
-        "A configuration file cannot be read, is larger than 4 MiB, or is not UTF-8.",
+        "A configuration file cannot be read, is larger than 16 MiB, or is not UTF-8.",
     ),
     error(RuleId::Syntax, "syntax", "The text is not valid YAML."),
     error(
@@ -270,6 +272,7 @@ pub const RULES: &[Rule] = &[
         "accepted-exposure",
         "A wildcard or public address was accepted with a written reason, which is always shown.",
     ),
+    warning(RuleId::StaleAccept, "stale-accept", "An exposure is accepted where there is none to accept."),
     error(
         RuleId::AdminWithoutCredentials,
         "admin-without-credentials",
@@ -289,7 +292,7 @@ pub const RULES: &[Rule] = &[
     error(
         RuleId::RedirectTarget,
         "redirect-target",
-        "A port redirects to something that is not a public https port, or to itself.",
+        "A port redirects to itself, to a port that does not speak https, or to one that is neither public nor of its own role.",
     ),
     error(RuleId::TlsWithoutCertificate, "tls-without-certificate", "A port that terminates TLS has no certificate."),
     error(RuleId::TlsOnPlainPort, "tls-on-plain-port", "A port that does not speak TLS has TLS settings."),

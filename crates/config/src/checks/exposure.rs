@@ -77,6 +77,33 @@ impl Check for AcceptedExposure {
     }
 }
 
+/// `accept:` on a port that needs none, left over from another address or role: it would hide the next mistake.
+pub(super) struct StaleAccept;
+
+impl Check for StaleAccept {
+    fn rule(&self) -> RuleId {
+        RuleId::StaleAccept
+    }
+
+    fn check(&self, index: &Index<'_>, findings: &mut Findings) {
+        for port in &index.declared.ports {
+            let Some(accept) = port.accept.as_ref().filter(|accept| accept.wildcard.is_some()) else { continue };
+            let why = if port.role.value == Role::Public {
+                "a public port may listen on any address"
+            } else if exposure(port).is_none() {
+                "neither a wildcard nor a public address"
+            } else {
+                continue;
+            };
+            let message = format!("port `{}` accepts an exposure that it does not have", *port.name);
+            let finding = Finding::new(self.rule(), accept.span, message)
+                .related(port.listen.span, why)
+                .help("remove `accept`: should the address change, this would hide it");
+            findings.push(finding);
+        }
+    }
+}
+
 /// An admin port that anyone who can connect may use.
 pub(super) struct AdminWithoutCredentials;
 
@@ -154,8 +181,14 @@ impl Check for LogOff {
         let needs_record = |port: &&Port| recorded(port) || port.log.as_deref() == Some(&PortLog::Required);
         if let Some(port) = index.declared.ports.iter().find(needs_record) {
             let message = format!("the access log is off, and port `{}` must leave a record", *port.name);
+            let (place, why) = match &port.log {
+                Some(log) if log.value == PortLog::Required => {
+                    (log.span, "traffic here waits until its record is taken")
+                }
+                _ => (port.name.span, "every connection to this port leaves a record"),
+            };
             let finding = Finding::new(self.rule(), to.span, message)
-                .related(port.name.span, "every connection to this port leaves a record")
+                .related(place, why)
                 .help("write `to: stdout` or the path of a file");
             findings.push(finding);
         }

@@ -32,6 +32,7 @@ const CHECKS: &[&dyn Check] = &[
     &exposure::ExposedAddress,
     &exposure::ExposedControlPort,
     &exposure::AcceptedExposure,
+    &exposure::StaleAccept,
     &exposure::AdminWithoutCredentials,
     &exposure::PlaintextPublic,
     &exposure::LogOff,

@@ -155,7 +155,7 @@ impl Check for RedirectTarget {
                 continue;
             };
             let finding = Finding::new(self.rule(), redirect.span, why)
-                .label("expected the name of a public https port")
+                .label("expected an https port that is public or has the same role")
                 .related(target.name.span, "declared here");
             findings.push(finding);
         }

@@ -161,7 +161,13 @@ impl Check for UpstreamCaMissing {
             match (&tls.ca, tls.verify.value) {
                 (None, Verify::Ca) => {
                     let message = format!("service `{}` is verified by a CA that is not given", *service.name);
-                    findings.push(Finding::new(self.rule(), tls.verify.span, message).help("add `ca: FILE`"));
+                    let finding = Finding::new(self.rule(), tls.verify.span, message)
+                        .label("means: by the CA that `ca` names")
+                        .help(
+                            "write `tls: { verify: ca, ca: FILE }` with the PEM file of the CA that issued the service's \
+                             certificate; or `verify: system` if a public CA did",
+                        );
+                    findings.push(finding);
                 }
                 (Some(ca), Verify::System | Verify::Off) => {
                     let message = format!("the CA of service `{}` would not be used", *service.name);

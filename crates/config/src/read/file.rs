@@ -87,7 +87,7 @@ impl FileReader {
         let what = format!("range `{}`", *name);
         let unreadable = name.value.clone();
         let range = reader.mapping(node, "Range", &what, |map| {
-            let ports = map.required("ports", "3000-3999", values::port_span);
+            let ports = map.required("ports", values::port_span);
             let pinned = map.value("pinned", values::port_span);
             let reserve = map.values("reserve", values::port_span);
             let accept = map.optional("accept", range_accept).map(|accept| accept.value).unwrap_or_default();

@@ -1,6 +1,7 @@
 //! A mapping whose keys are asked for by name; what nobody asks for is unknown.
 
 use super::{
+    example,
     mistake::{self, Mistake},
     reader::Reader,
 };
@@ -16,13 +17,33 @@ pub(crate) struct Mapping<'m, 'r, 'n> {
     pub(crate) reader: &'m mut Reader<'r>,
     entries: &'n [Entry<'n>],
     span: Span,
+    /// Its name in the schema.
+    object: &'static str,
     what: &'m str,
     asked: Vec<&'static str>,
+    /// Findings before this mapping was read.
+    earlier: usize,
+    missing: Vec<Missing>,
+}
+
+/// A key that is not there. Reported at the end, unless one of the unknown keys turns out to be a misspelling of it: one
+/// mistake is told once.
+struct Missing {
+    /// The key, or those of which one is needed.
+    keys: Vec<&'static str>,
+    finding: Finding,
 }
 
 impl<'m, 'r, 'n> Mapping<'m, 'r, 'n> {
-    pub(super) fn new(reader: &'m mut Reader<'r>, entries: &'n [Entry<'n>], span: Span, what: &'m str) -> Self {
-        Self { reader, entries, span, what, asked: Vec::new() }
+    pub(super) fn new(
+        reader: &'m mut Reader<'r>,
+        entries: &'n [Entry<'n>],
+        span: Span,
+        object: &'static str,
+        what: &'m str,
+    ) -> Self {
+        let earlier = reader.findings.len();
+        Self { reader, entries, span, object, what, asked: Vec::new(), earlier, missing: Vec::new() }
     }
 
     /// The node of a key, if it is there.
@@ -54,25 +75,40 @@ impl<'m, 'r, 'n> Mapping<'m, 'r, 'n> {
         self.optional(key, |reader, node| reader.value(node, parse))
     }
 
-    /// A single value that must be there. `example` is what to write.
+    /// A single value that must be there.
     pub(crate) fn required<T>(
         &mut self,
         key: &'static str,
-        example: &str,
         parse: impl FnOnce(&str) -> Result<T, Mistake>,
     ) -> Option<Spanned<T>> {
-        if self.require(key, example) { self.value(key, parse) } else { None }
+        if self.require(key) { self.value(key, parse) } else { None }
     }
 
     /// Reports a key that is not there; whether it is.
-    pub(crate) fn require(&mut self, key: &'static str, example: &str) -> bool {
+    pub(crate) fn require(&mut self, key: &'static str) -> bool {
         if self.node(key).is_some() {
             return true;
         }
+        let example = example::of(self.object, key).unwrap_or("VALUE");
         let finding = Finding::new(RuleId::MissingKey, self.span, format!("{} has no `{key}`", self.what))
             .help(format!("add `{key}: {example}`"));
-        self.reader.findings.push(finding);
+        self.missing.push(Missing { keys: vec![key], finding });
         false
+    }
+
+    /// Reports that none of these keys is there, unless one of them is and misspelt.
+    pub(crate) fn misses(&mut self, keys: &[&'static str], finding: Finding) {
+        self.missing.push(Missing { keys: keys.to_vec(), finding });
+    }
+
+    /// Whether the key is there, perhaps misspelt. To be asked once all keys have been asked for: what a person meant to
+    /// say must not be taken for not said.
+    pub(crate) fn says(&self, key: &'static str) -> bool {
+        let is_meant = |entry: &Entry<'_>| {
+            let text = &*entry.key.text;
+            text == key || (!self.asked.contains(&text) && self.meant_by(text) == Some(key))
+        };
+        self.entries.iter().any(is_meant)
     }
 
     /// A list of single values.
@@ -105,22 +141,47 @@ impl<'m, 'r, 'n> Mapping<'m, 'r, 'n> {
         self.span
     }
 
-    /// Reports the keys that nobody asked for; returns those that were asked for.
-    pub(super) fn finish(self) -> Vec<&'static str> {
+    /// Reports the keys that nobody asked for and those that are missing; returns those that were asked for.
+    pub(super) fn finish(mut self) -> Vec<&'static str> {
+        self.show_forms();
+        let mut meant = Vec::new();
         for entry in self.entries {
             let key = &*entry.key.text;
             if self.asked.contains(&key) {
                 continue;
             }
+            let near = self.meant_by(key);
+            meant.extend(near);
             let mut finding =
                 Finding::new(RuleId::UnknownKey, entry.key.span, format!("unknown key `{key}` in {}", self.what));
-            finding.help = Some(match mistake::nearest(key, self.asked.iter().copied()) {
+            finding.help = Some(match near {
                 Some(near) => mistake::did_you_mean(near),
                 None => format!("known keys: {}", self.asked.join(", ")),
             });
             self.reader.findings.push(finding);
         }
+        for missing in self.missing {
+            if !missing.keys.iter().any(|key| meant.contains(key)) {
+                self.reader.findings.push(missing.finding);
+            }
+        }
         self.asked
+    }
+
+    /// A value of the wrong kind is told together with the form that is expected.
+    fn show_forms(&mut self) {
+        for entry in self.entries {
+            let Some(example) = example::of(self.object, &entry.key.text) else { continue };
+            let help = || format!("write `{}: {example}`", entry.key.text);
+            self.reader.findings.help_wrong_types(self.earlier, entry.value.span, help);
+        }
+    }
+
+    /// The known key that an unknown one most likely stands for; one that is not there as well, if there is such.
+    fn meant_by(&self, unknown: &str) -> Option<&'static str> {
+        let is_there = |key: &&'static str| self.entries.iter().any(|entry| entry.key.text == **key);
+        let absent = self.asked.iter().copied().filter(|key| !is_there(key));
+        mistake::nearest(unknown, absent).or_else(|| mistake::nearest(unknown, self.asked.iter().copied()))
     }
 
     fn entry(&mut self, key: &'static str) -> Option<&'n Entry<'n>> {

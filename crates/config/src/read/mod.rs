@@ -1,5 +1,6 @@
 //! From nodes to [`Declared`](crate::declared::Declared): one reader for each concern, all findings in one run.
 
+mod example;
 mod file;
 mod include;
 mod mapping;

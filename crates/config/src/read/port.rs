@@ -17,11 +17,11 @@ use crate::{
 pub(super) fn port(reader: &mut Reader<'_>, name: Spanned<String>, node: &Node<'_>) -> Option<Port> {
     let what = format!("port `{}`", *name);
     reader.mapping(node, "Port", &what, |map| {
-        let listen = map.required("listen", "127.0.0.1:8080", values::listen);
-        let role = map.required("role", "internal", word);
+        let listen = map.required("listen", values::listen);
+        let role = map.required("role", word);
         let protocol = map.value("protocol", word);
         let needs_protocol = role.as_ref().is_some_and(|role| matches!(role.value, Role::Public | Role::Internal));
-        let has_protocol = !needs_protocol || map.require("protocol", "http");
+        let has_protocol = !needs_protocol || map.require("protocol");
         let port = Port {
             tls: map.optional("tls", |reader, node| tls::port_tls(reader, node, &what)),
             clients: map.optional("clients", |reader, node| tls::clients(reader, node, &what)),
@@ -39,7 +39,7 @@ pub(super) fn port(reader: &mut Reader<'_>, name: Spanned<String>, node: &Node<'
             role: role?,
             protocol,
         };
-        let is_protocol_readable = port.protocol.is_some() || map.node("protocol").is_none();
+        let is_protocol_readable = port.protocol.is_some() || !map.says("protocol");
         // What is judged by whether it is there must not vanish because it could not be read.
         let judged = [
             ("tls", port.tls.is_some()),
@@ -48,7 +48,7 @@ pub(super) fn port(reader: &mut Reader<'_>, name: Spanned<String>, node: &Node<'
             ("plaintext", port.plaintext.is_some()),
             ("accept", port.accept.as_ref().is_some_and(|accept| accept.wildcard.is_some())),
         ];
-        let is_guard_readable = judged.into_iter().all(|(key, is_read)| is_read || map.node(key).is_none());
+        let is_guard_readable = judged.into_iter().all(|(key, is_read)| is_read || !map.says(key));
         (has_protocol && is_protocol_readable && is_guard_readable).then_some(port)
     })?
 }
@@ -85,14 +85,14 @@ fn timeouts(map: &mut Mapping<'_, '_, '_>) -> PortTimeouts {
 
 fn accept(reader: &mut Reader<'_>, node: &Node<'_>, what: &str) -> Option<Accept> {
     reader.mapping(node, "Accept", &format!("`accept` of {what}"), |map| {
-        map.require("wildcard", "\"why this address is meant\"");
+        map.require("wildcard");
         Accept { wildcard: map.value("wildcard", values::reason) }
     })
 }
 
 fn proxy_protocol(reader: &mut Reader<'_>, node: &Node<'_>, what: &str) -> Option<ProxyProtocolIn> {
     reader.mapping(node, "ProxyProtocolIn", &format!("`proxy-protocol` of {what}"), |map| {
-        map.require("from", "[10.0.0.1]");
+        map.require("from");
         let from = map.values("from", values::network);
         (!from.is_empty()).then_some(ProxyProtocolIn { from })
     })?

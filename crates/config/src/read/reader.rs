@@ -61,7 +61,7 @@ impl<'r> Reader<'r> {
             self.wrong_type(node, "a mapping");
             return None;
         };
-        let mut mapping = Mapping::new(self, entries, node.span, what);
+        let mut mapping = Mapping::new(self, entries, node.span, object, what);
         let value = read(&mut mapping);
         let asked = mapping.finish();
         #[cfg(test)]
@@ -152,6 +152,20 @@ impl<'r> Reader<'r> {
         }
         finding.help = mistake.help;
         self.findings.push(finding);
+    }
+
+    /// A single value of some type where a mapping would have done as well. `forms` says both.
+    pub(crate) fn value_or_mapping<T>(
+        &mut self,
+        node: &Node<'_>,
+        forms: &str,
+        parse: impl FnOnce(&str) -> Result<T, Mistake>,
+    ) -> Option<T> {
+        if matches!(node.value, Value::Sequence(_)) {
+            self.wrong_type(node, forms);
+            return None;
+        }
+        self.value(node, parse)
     }
 
     /// Reports a value of the wrong kind.

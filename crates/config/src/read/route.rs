@@ -19,7 +19,7 @@ use crate::{
 pub(super) fn route(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<Route, References> {
     let route = reader.mapping(node, "Route", "this route", |map| {
         let name = map.value("name", values::name);
-        let has_port = map.require("port", "web");
+        let has_port = map.require("port");
         let ports = map.values("port", values::name);
         report_repeated(map.reader, ports.iter());
         let matches = matches(map);
@@ -30,24 +30,23 @@ pub(super) fn route(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<Route, R
         let request_headers = header_edits(map, "request-headers");
         let response_headers = header_edits(map, "response-headers");
         // What says who may pass must not be lost because it could not be read.
-        let is_allow_readable = allow.is_some() || map.node("allow").is_none();
+        let is_allow_readable = allow.is_some() || !map.says("allow");
         let is_complete = has_port && !ports.is_empty() && is_allow_readable && action.is_some();
-        let Some(matches) = matches.filter(|_| is_complete) else {
+        if !is_complete || !has_all_conditions(map, &matches) {
             let service = action.and_then(|action| match action.value {
                 Action::Service(name) => Some(Spanned::new(name, action.span)),
                 Action::Redirect { .. } | Action::Respond { .. } => None,
             });
             return Err(References { ports, service });
-        };
+        }
         let span = map.span();
         Ok(Route { span, name, ports, matches, allow, deny, action, rewrite, request_headers, response_headers })
     });
     route.unwrap_or_else(|| Err(References::default()))
 }
 
-/// `None` if a condition cannot be read: without it the route would take more than was meant.
-fn matches(map: &mut Mapping<'_, '_, '_>) -> Option<Matches> {
-    let matches = Matches {
+fn matches(map: &mut Mapping<'_, '_, '_>) -> Matches {
+    Matches {
         sni: map.value("sni", values::host_pattern),
         host: map.value("host", values::host_pattern),
         path: path(map),
@@ -55,7 +54,12 @@ fn matches(map: &mut Mapping<'_, '_, '_>) -> Option<Matches> {
         headers: value_patterns(map, "headers", values::header_name),
         query: value_patterns(map, "query", query_name),
         from: map.values("from", values::network),
-    };
+    }
+}
+
+/// Whether no condition is lost, because it cannot be read or is misspelt: without it the route would take more than was
+/// meant.
+fn has_all_conditions(map: &Mapping<'_, '_, '_>, matches: &Matches) -> bool {
     let is_read = [
         ("sni", matches.sni.is_some()),
         ("host", matches.host.is_some()),
@@ -66,7 +70,7 @@ fn matches(map: &mut Mapping<'_, '_, '_>) -> Option<Matches> {
         ("query", !matches.query.is_empty()),
         ("from", !matches.from.is_empty()),
     ];
-    is_read.into_iter().all(|(key, is_read)| is_read || map.node(key).is_none()).then_some(matches)
+    is_read.into_iter().all(|(key, is_read)| is_read || !map.says(key))
 }
 
 /// `path:` or `prefix:`
@@ -103,10 +107,13 @@ fn value_patterns(
     if mistakes == 0 { patterns } else { Vec::new() }
 }
 
+/// Keys of `allow:`.
+const ALLOWED_BY: [&str; 5] = ["from", "certificates", "users", "groups", "workloads"];
+
 /// `allow: anyone`, or a mapping.
 fn allow(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Allow> {
     if !matches!(node.value, Value::Mapping(_)) {
-        return reader.value(node, anyone);
+        return reader.value_or_mapping(node, "`anyone` or a mapping", anyone);
     }
     reader.mapping(node, "Allow", "`allow`", |map| {
         let from = map.values("from", values::network);
@@ -114,11 +121,11 @@ fn allow(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Allow> {
         let users = map.values("users", identity_name);
         let groups = map.values("groups", identity_name);
         let workloads = map.values("workloads", identity_name);
-        let given = map.present(&["from", "certificates", "users", "groups", "workloads"]);
+        let given = map.present(&ALLOWED_BY);
         if given.is_empty() {
             let finding = Finding::new(RuleId::InvalidValue, map.span(), "`allow` names nobody")
                 .help("write `allow: anyone`, or who may pass, such as `allow: { from: [10.0.0.0/8] }`");
-            map.reader.findings.push(finding);
+            map.misses(&ALLOWED_BY, finding);
             return None;
         }
         // A condition that could not be read must not vanish: the rest would allow more than was meant.
@@ -153,7 +160,7 @@ fn action(map: &mut Mapping<'_, '_, '_>) -> Option<Spanned<Action>> {
         [] => {
             let message = "this route does nothing: it has no `service`, `redirect` or `respond`";
             let finding = Finding::new(RuleId::MissingKey, map.span(), message).help("add `service: NAME`");
-            map.reader.findings.push(finding);
+            map.misses(&["service", "redirect", "respond"], finding);
             None
         }
         [(first, first_span), (second, span), ..] => {
@@ -168,11 +175,11 @@ fn action(map: &mut Mapping<'_, '_, '_>) -> Option<Spanned<Action>> {
 /// `redirect: https://x/y`, or `{ to: https://x/y, status: 301 }`.
 fn redirect(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Action> {
     if !matches!(node.value, Value::Mapping(_)) {
-        let to = reader.value(node, values::redirect_target)?;
+        let to = reader.value_or_mapping(node, "a target or a mapping", values::redirect_target)?;
         return Some(Action::Redirect { to, status: defaults::REDIRECT_STATUS });
     }
     reader.mapping(node, "Redirect", "`redirect`", |map| {
-        let to = map.required("to", "https://example.com/new", values::redirect_target);
+        let to = map.required("to", values::redirect_target);
         let status = map.value("status", |text| match text {
             "301" | "302" | "303" | "307" | "308" => number_between(301, 308)(text),
             _ => Err(Mistake::new("is not a status of a redirect", "301, 302, 303, 307 or 308")),
@@ -187,7 +194,7 @@ fn redirect(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Action> {
 /// `respond: { status: 200, body: "ok", content-type: text/plain }`
 fn respond(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Action> {
     reader.mapping(node, "Respond", "`respond`", |map| {
-        let status = map.required("status", "200", number_between(200, 599));
+        let status = map.required("status", number_between(200, 599));
         let body = map.value("body", |text| Ok(text.to_owned()));
         let content_type = map.value("content-type", values::header_value);
         if let (Some(status), Some(body)) = (status, &body)

@@ -24,9 +24,7 @@ pub(super) fn service(reader: &mut Reader<'_>, name: Spanned<String>, node: &Nod
     let what = format!("service `{}`", *name);
     reader.mapping(node, "Service", &what, |map| {
         let ports = internal_ports(map);
-        let says_ports = !map.present(&["port", "ports"]).is_empty();
-        let endpoints = endpoints(map, ports.map(|ports| ports.value));
-        let service = Service {
+        let mut service = Service {
             range: map.value("range", values::name),
             replicas: map
                 .optional("replicas", |reader, node| replicas(reader, node, &what))
@@ -41,15 +39,24 @@ pub(super) fn service(reader: &mut Reader<'_>, name: Spanned<String>, node: &Nod
             tls: map.optional("tls", |reader, node| tls::service_tls(reader, node, &what)),
             proxy_protocol: map.value("proxy-protocol", word),
             idle_connections: map.value("idle-connections", number_between(0, 65_536)),
+            endpoints: Vec::new(),
             name,
             ports,
-            endpoints,
         };
-        let is_tls_readable = service.tls.is_some() || map.node("tls").is_none();
+        // Asked for before it is judged what a misspelt key stands for.
+        map.node("endpoints");
+        let says_ports = map.says("port") || map.says("ports");
+        let internal = match service.ports {
+            Some(ports) => InternalPorts::Read(ports.value),
+            None if says_ports => InternalPorts::Unreadable,
+            None => InternalPorts::Unsaid,
+        };
+        service.endpoints = endpoints(map, internal);
+        let is_tls_readable = service.tls.is_some() || !map.says("tls");
         let needs_ports =
             service.endpoints.iter().any(|endpoint| !matches!(endpoint.address, EndpointAddress::Unix(_)));
         if needs_ports && !says_ports {
-            map.require("port", "3000");
+            map.require("port");
         }
         let is_complete = !service.endpoints.is_empty() && (service.ports.is_some() || !needs_ports);
         (is_complete && is_tls_readable).then_some(service)
@@ -59,8 +66,17 @@ pub(super) fn service(reader: &mut Reader<'_>, name: Spanned<String>, node: &Nod
 /// `replicas: { max: 3 }`
 fn replicas(reader: &mut Reader<'_>, node: &Node<'_>, what: &str) -> Option<Replicas> {
     reader.mapping(node, "Replicas", &format!("`replicas` of {what}"), |map| {
-        Some(Replicas { max: map.required("max", "3", number_between(1, 1_000))? })
+        Some(Replicas { max: map.required("max", number_between(1, 1_000))? })
     })?
+}
+
+/// What an endpoint without a port of its own has to go by.
+#[derive(Clone, Copy)]
+enum InternalPorts {
+    Read(PortSpan),
+    /// They are said, and wrong: that is told, and nothing that follows from it.
+    Unreadable,
+    Unsaid,
 }
 
 /// `port:` or `ports:`
@@ -76,8 +92,8 @@ fn internal_ports(map: &mut Mapping<'_, '_, '_>) -> Option<Spanned<PortSpan>> {
     single.or(span)
 }
 
-fn endpoints(map: &mut Mapping<'_, '_, '_>, ports: Option<PortSpan>) -> Vec<Spanned<Endpoint>> {
-    if !map.require("endpoints", "[127.0.0.1:3000]") {
+fn endpoints(map: &mut Mapping<'_, '_, '_>, ports: InternalPorts) -> Vec<Spanned<Endpoint>> {
+    if !map.require("endpoints") {
         return Vec::new();
     }
     let Some(node) = map.node("endpoints") else { return Vec::new() };
@@ -91,25 +107,31 @@ fn endpoints(map: &mut Mapping<'_, '_, '_>, ports: Option<PortSpan>) -> Vec<Span
 }
 
 /// `10.0.0.7:3000`, or `{ address: 10.0.0.7:3000, weight: 2 }`.
-fn endpoint(reader: &mut Reader<'_>, node: &Node<'_>, ports: Option<PortSpan>) -> Option<Endpoint> {
+fn endpoint(reader: &mut Reader<'_>, node: &Node<'_>, ports: InternalPorts) -> Option<Endpoint> {
     if !matches!(node.value, Value::Mapping(_)) {
-        let address = reader.value(node, |text| endpoint_address(text, ports))?;
+        let address = reader.value_or_mapping(node, "an address or a mapping", |text| endpoint_address(text, ports))?;
         return Some(Endpoint { address, weight: None });
     }
     reader.mapping(node, "Endpoint", "an endpoint", |map| {
-        let address = map.required("address", "127.0.0.1:3000", |text| endpoint_address(text, ports));
+        let address = map.required("address", |text| endpoint_address(text, ports));
         let weight = map.value("weight", number_between(0, 256));
         Some(Endpoint { address: address?.value, weight })
     })?
 }
 
 /// A bare host is given the service's port, if it has exactly one.
-fn endpoint_address(text: &str, ports: Option<PortSpan>) -> Result<EndpointAddress, Mistake> {
+fn endpoint_address(text: &str, ports: InternalPorts) -> Result<EndpointAddress, Mistake> {
     let only_port = || match ports {
-        Some(PortSpan { first, last }) if first == last => Ok(first),
-        Some(ports) => Err(Mistake::new("has no port, and the service has several", "an endpoint with its port")
-            .help(format!("write which of {ports} it listens on: `{text}:{}`", ports.first))),
-        None => Err(Mistake::new("has no port, and the service says none", "an endpoint with its port")),
+        InternalPorts::Read(PortSpan { first, last }) if first == last => Ok(first),
+        // The service is not used, so any number will do.
+        InternalPorts::Unreadable => Ok(1),
+        InternalPorts::Read(ports) => {
+            Err(Mistake::new("has no port, and the service has several", "an endpoint with its port")
+                .help(format!("write which of {ports} it listens on: `{text}:{}`", ports.first)))
+        }
+        InternalPorts::Unsaid => {
+            Err(Mistake::new("has no port, and the service says none", "an endpoint with its port"))
+        }
     };
     Ok(match values::endpoint(text)? {
         EndpointText::Tcp(address) => EndpointAddress::Tcp(address),
@@ -131,11 +153,15 @@ fn health(reader: &mut Reader<'_>, node: &Node<'_>, what: &str) -> Option<Health
             [("tcp", _)] => tcp.map(|_| HealthProbe::Tcp),
             [("tls", _)] => tls.map(|_| HealthProbe::Tls),
             [_] => path.map(|path| HealthProbe::Http { path, host, status }),
-            _ => {
+            ref given => {
                 let message = format!("{} needs exactly one of `tcp`, `tls` and `http`", map.what());
                 let finding = Finding::new(RuleId::ConflictingKeys, map.span(), message)
                     .help("write `http: /healthz`, `tcp: true` or `tls: true`");
-                map.reader.findings.push(finding);
+                if given.is_empty() {
+                    map.misses(&["tcp", "tls", "http"], finding);
+                } else {
+                    map.reader.findings.push(finding);
+                }
                 None
             }
         };
@@ -156,7 +182,7 @@ fn health(reader: &mut Reader<'_>, node: &Node<'_>, what: &str) -> Option<Health
 /// `eject: off`, or `{ failures: 5, for: 10s }`.
 pub(super) fn eject(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Eject> {
     if !matches!(node.value, Value::Mapping(_)) {
-        return reader.value(node, |text| match text {
+        return reader.value_or_mapping(node, "`off` or a mapping", |text| match text {
             "off" => Ok(Eject::Off),
             _ => Err(Mistake::new("is not a way to eject", "off, or a mapping such as { failures: 5, for: 10s }")),
         });

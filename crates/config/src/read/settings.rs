@@ -93,7 +93,7 @@ pub(super) fn metrics(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Metric
 pub(super) fn admin(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<(Admin, bool)> {
     reader.mapping(node, "Admin", "`admin`", |map| {
         let token = map.optional("token", token);
-        let is_unreadable = token.is_none() && map.node("token").is_some();
+        let is_unreadable = token.is_none() && map.says("token");
         (Admin { token }, is_unreadable)
     })
 }

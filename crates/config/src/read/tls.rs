@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::{
     mapping::Mapping,
-    mistake::{Mistake, word},
+    mistake::{Mistake, did_you_mean, nearest, word},
     reader::Reader,
     values,
 };
@@ -21,7 +21,8 @@ pub(super) fn port_tls(reader: &mut Reader<'_>, node: &Node<'_>, what: &str) -> 
         let certificates = given.map(|node| map.reader.list(node, certificate_files)).unwrap_or_default();
         let passthrough = map.value("passthrough", values::boolean);
         let minimum = map.value("minimum", word);
-        let is_readable = given.is_none() || !certificates.is_empty();
+        let is_readable = [("certificates", !certificates.is_empty()), ("passthrough", passthrough.is_some())];
+        let is_readable = is_readable.into_iter().all(|(key, is_read)| is_read || !map.says(key));
         is_readable.then_some(PortTls { certificates, passthrough, minimum })
     })?
 }
@@ -29,8 +30,12 @@ pub(super) fn port_tls(reader: &mut Reader<'_>, node: &Node<'_>, what: &str) -> 
 /// `clients:` of a port.
 pub(super) fn clients(reader: &mut Reader<'_>, node: &Node<'_>, what: &str) -> Option<Clients> {
     reader.mapping(node, "Clients", &format!("`clients` of {what}"), |map| {
-        let certificate = map.required("certificate", "required", word);
+        let certificate = map.required("certificate", word);
         let ca = path(map, "ca");
+        // A misspelt CA is not a missing one.
+        if ca.is_none() && map.says("ca") {
+            return None;
+        }
         Some(Clients { certificate: certificate?, ca })
     })?
 }
@@ -43,6 +48,9 @@ pub(super) fn service_tls(reader: &mut Reader<'_>, node: &Node<'_>, what: &str) 
         let ca = path(map, "ca");
         let name = map.value("name", values::host_name);
         let certificate = map.optional("certificate", certificate_files);
+        if (ca.is_none() && map.says("ca")) || (!said && map.says("verify")) {
+            return None;
+        }
         let assumed = if ca.is_some() { Verify::Ca } else { Verify::System };
         let verify = if said { verify? } else { Spanned::new(assumed, map.span()) };
         Some(ServiceTls { verify, ca, name, certificate })
@@ -64,14 +72,14 @@ pub(super) fn path(map: &mut Mapping<'_, '_, '_>, key: &'static str) -> Option<S
 
 fn certificate_files(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<CertificateFiles> {
     reader.mapping(node, "CertificateFiles", "a certificate", |map| {
-        let is_complete = map.require("cert", "web.pem") & map.require("key", "web.key");
+        let is_complete = map.require("cert") & map.require("key");
         let (cert, key) = (path(map, "cert"), path(map, "key"));
         if is_complete { Some(CertificateFiles { cert: cert?, key: key? }) } else { None }
     })?
 }
 
 fn verify(text: &str) -> Result<Verify, Mistake> {
-    const EXPECTED: &str = "system, ca or off";
+    const EXPECTED: &str = "system, ca, internal or off";
     match text {
         "system" => Ok(Verify::System),
         "ca" | "internal" => Ok(Verify::Ca),
@@ -79,6 +87,12 @@ fn verify(text: &str) -> Result<Verify, Mistake> {
         _ if text.contains(['/', '.']) => {
             Err(Mistake::new("is a path", EXPECTED).help(format!("write `verify: ca` and `ca: {text}`")))
         }
-        _ => Err(Mistake::new("does not say whose certificates are believed", EXPECTED)),
+        _ => {
+            let mistake = Mistake::new("does not say whose certificates are believed", EXPECTED);
+            Err(match nearest(text, ["system", "ca", "internal", "off"].into_iter()) {
+                Some(near) => mistake.help(did_you_mean(near)),
+                None => mistake,
+            })
+        }
     }
 }

@@ -143,7 +143,7 @@ struct AccessLog {
 #[derive(JsonSchema)]
 #[schemars(rename_all = "kebab-case", deny_unknown_fields)]
 struct Metrics {
-    /// Upper bounds of the latency histograms, ascending, at most 64.
+    /// Upper bounds of the latency histograms, ascending, at most 24.
     #[schemars(extend("default" = defaults::BUCKETS.map(written).join(", ")))]
     buckets: Option<Many<Scalar<Duration>>>,
 }

@@ -47,6 +47,16 @@ fn drop_null(schema: &mut Schema) {
     transform_subschemas(&mut drop_null, schema);
 }
 
+/// Keys of every mapping of the schema, by its name.
+#[cfg(test)]
+pub(crate) fn keys() -> std::collections::BTreeMap<String, std::collections::BTreeSet<String>> {
+    let schema = schema();
+    let keys = |object: &Value| Some(object.get("properties")?.as_object()?.keys().cloned().collect());
+    let definitions = schema.get("$defs").and_then(Value::as_object).cloned().unwrap_or_default();
+    let named = definitions.iter().filter_map(|(name, object)| Some((name.clone(), keys(object)?)));
+    named.chain(keys(&schema).map(|keys| ("File".to_owned(), keys))).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use std::{
@@ -62,19 +72,6 @@ mod tests {
         yaml,
     };
 
-    /// Keys of every mapping of the schema, by its name.
-    fn keys_of_schema() -> BTreeMap<String, BTreeSet<String>> {
-        let schema = schema();
-        let keys = |object: &Value| -> Option<BTreeSet<String>> {
-            Some(object.get("properties")?.as_object()?.keys().cloned().collect())
-        };
-        let definitions = schema.get("$defs").and_then(Value::as_object).cloned().unwrap_or_default();
-        let mut objects: BTreeMap<_, _> =
-            definitions.iter().filter_map(|(name, object)| Some((name.clone(), keys(object)?))).collect();
-        objects.extend(keys(&schema).map(|keys| ("File".to_owned(), keys)));
-        objects
-    }
-
     /// Keys that the reader asks for when it reads the file in which every mapping occurs.
     fn keys_of_reader() -> BTreeMap<String, BTreeSet<String>> {
         let text = include_str!("../../tests/every-key/every-key.yaml");
@@ -88,13 +85,13 @@ mod tests {
 
     #[test]
     fn the_reader_and_the_schema_know_the_same_keys() {
-        assert_eq!(keys_of_reader(), keys_of_schema());
+        assert_eq!(keys_of_reader(), keys());
     }
 
     #[test]
     fn the_file_with_every_key_has_every_key() {
         let text = include_str!("../../tests/every-key/every-key.yaml");
-        for (object, keys) in keys_of_schema() {
+        for (object, keys) in keys() {
             for key in keys {
                 assert!(text.contains(&format!("{key}:")), "{key} of {object} is missing");
             }
@@ -118,7 +115,7 @@ mod tests {
     fn the_reference_lists_every_key_with_its_default() {
         let reference = include_str!("../../../../docs/reference/configuration.md");
         let schema = schema();
-        for (object, keys) in keys_of_schema() {
+        for (object, keys) in keys() {
             let marker = format!("<!-- keys of {object} -->");
             let Some((_, after)) = reference.split_once(&marker) else { panic!("no table of {object}") };
             let rows: BTreeMap<&str, &str> = after

@@ -42,7 +42,7 @@ fn without_parameters(text: &str) -> Result<String, Mistake> {
 
 /// A path in normal form.
 pub(crate) fn literal_path(text: &str) -> Result<String, Mistake> {
-    const EXPECTED: &str = "a path such as /shop, /shop/* or ~^/shop/[0-9]+";
+    const EXPECTED: &str = "a path such as /shop, /shop/* or ~/shop/[0-9]+";
     if text.contains('*') {
         return Err(Mistake::new("has `*` in the wrong place", EXPECTED)
             .help("`*` stands at the end, after `/`; for anything else use a regular expression: `~...`"));
