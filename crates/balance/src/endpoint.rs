@@ -8,6 +8,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed},
     },
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use arc_swap::ArcSwapOption;
@@ -74,8 +75,15 @@ pub struct EndpointState {
     checked: AtomicU8,
     consecutive_failures: AtomicU32,
     ejected_until_ms: AtomicU64,
+    /// Milliseconds since 1970.
+    ejected_at: AtomicU64,
+    /// When the conclusion of active checks last changed, milliseconds since 1970.
+    checked_at: AtomicU64,
     retired: AtomicBool,
-    reason: ArcSwapOption<String>,
+    /// Why active checks concluded that it is down.
+    check_failure: ArcSwapOption<String>,
+    /// The first of the failures in a row on real traffic, or that for which it was ejected.
+    traffic_failure: ArcSwapOption<String>,
     in_flight: Box<[InFlight]>,
 }
 
@@ -87,8 +95,11 @@ impl EndpointState {
             checked: AtomicU8::new(0),
             consecutive_failures: AtomicU32::new(0),
             ejected_until_ms: AtomicU64::new(0),
+            ejected_at: AtomicU64::new(0),
+            checked_at: AtomicU64::new(wall_clock_ms()),
             retired: AtomicBool::new(false),
-            reason: ArcSwapOption::empty(),
+            check_failure: ArcSwapOption::empty(),
+            traffic_failure: ArcSwapOption::empty(),
             in_flight: (0..workers).map(|_| InFlight::default()).collect(),
         }
     }
@@ -119,13 +130,40 @@ impl EndpointState {
             Checked::Up => 1,
             Checked::Down => 2,
         };
-        self.reason.store(reason.map(Arc::new));
-        self.checked.store(code, Relaxed);
+        self.check_failure.store(reason.map(Arc::new));
+        if self.checked.swap(code, Relaxed) != code {
+            self.checked_at.store(wall_clock_ms(), Relaxed);
+        }
     }
 
-    /// Why it is not up, in words, if that is known.
+    /// Why it is not up, in words, if that is known: what active checks found or, where they found nothing, what went
+    /// wrong with real traffic.
     pub fn reason(&self) -> Option<Arc<String>> {
-        self.reason.load_full()
+        match self.checked() {
+            Checked::Down => self.check_failure.load_full(),
+            Checked::Up | Checked::Unchecked => self.traffic_failure.load_full(),
+        }
+    }
+
+    /// Since when it has the standing that it has at `now_ms` (milliseconds of the process clock).
+    pub fn since(&self, now_ms: u64) -> SystemTime {
+        let checked_at = at(self.checked_at.load(Relaxed));
+        let ejected_until = self.ejected_until_ms.load(Relaxed);
+        match self.standing(now_ms) {
+            Standing::Down => checked_at,
+            Standing::Ejected => at(self.ejected_at.load(Relaxed)),
+            Standing::Available if ejected_until == 0 => checked_at,
+            // Back since the ejection was over, unless checks brought it back later.
+            Standing::Available => {
+                let back_for = Duration::from_millis(now_ms.saturating_sub(ejected_until));
+                checked_at.max(SystemTime::now() - back_for)
+            }
+        }
+    }
+
+    /// Failures in a row on real traffic, since the last success or ejection.
+    pub fn consecutive_failures(&self) -> u32 {
+        self.consecutive_failures.load(Relaxed)
     }
 
     /// Whether it may get traffic at `now_ms` (milliseconds of the process clock).
@@ -148,16 +186,18 @@ impl EndpointState {
     }
 
     /// A request or connection failed; returns whether this one makes the endpoint due for ejection.
-    pub(crate) fn failed(&self, policy: EjectPolicy) -> bool {
+    pub(crate) fn failed(&self, policy: EjectPolicy, why: &str) -> bool {
         let failures = self.consecutive_failures.fetch_add(1, Relaxed).saturating_add(1);
+        if failures == 1 {
+            self.traffic_failure.store(Some(Arc::new(why.to_owned())));
+        }
         failures >= policy.failures
     }
 
     pub(crate) fn eject(&self, until_ms: u64, why: &str) {
         self.consecutive_failures.store(0, Relaxed);
-        if self.checked() != Checked::Down {
-            self.reason.store(Some(Arc::new(why.to_owned())));
-        }
+        self.traffic_failure.store(Some(Arc::new(why.to_owned())));
+        self.ejected_at.store(wall_clock_ms(), Relaxed);
         self.ejected_until_ms.store(until_ms, Relaxed);
     }
 
@@ -193,5 +233,65 @@ impl EndpointState {
     /// Whether a plan still names it.
     pub fn is_retired(&self) -> bool {
         self.retired.load(Relaxed)
+    }
+}
+
+/// Milliseconds since 1970: what people compare with other logs. Asked for when a standing changes, not on the way of a
+/// request.
+fn wall_clock_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn at(wall_clock_ms: u64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_millis(wall_clock_ms)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn endpoint() -> EndpointState {
+        EndpointState::new(Address::Tcp(([127, 0, 0, 1], 3000).into()), 0, 1)
+    }
+
+    #[test]
+    fn the_reason_is_that_of_the_standing() {
+        let (endpoint, policy) = (endpoint(), EjectPolicy { failures: 2, duration_ms: 1000 });
+        let reason = |endpoint: &EndpointState| endpoint.reason().map(|reason| reason.to_string());
+        assert_eq!(reason(&endpoint), None);
+        endpoint.failed(policy, "reset");
+        assert_eq!((reason(&endpoint).as_deref(), endpoint.consecutive_failures()), (Some("reset"), 1));
+        endpoint.eject(1000, "reset again");
+        endpoint.conclude(Checked::Down, Some("nobody listens".into()));
+        assert_eq!(reason(&endpoint).as_deref(), Some("nobody listens"));
+        // What was ejected before stays so for its time, and its own reason is told again.
+        endpoint.conclude(Checked::Up, None);
+        assert_eq!((endpoint.standing(0), reason(&endpoint).as_deref()), (Standing::Ejected, Some("reset again")));
+    }
+
+    #[test]
+    fn a_standing_lasts_while_only_its_reason_changes() {
+        let endpoint = endpoint();
+        endpoint.conclude(Checked::Down, Some("no answer".into()));
+        let since = endpoint.since(0);
+        while SystemTime::now() <= since + Duration::from_millis(2) {
+            std::thread::yield_now();
+        }
+        endpoint.conclude(Checked::Down, Some("nobody listens".into()));
+        assert_eq!(endpoint.since(0), since);
+        endpoint.conclude(Checked::Up, None);
+        assert!(endpoint.since(0) > since);
+    }
+
+    #[test]
+    fn an_ejection_begins_now_and_what_follows_begins_with_its_end() {
+        let endpoint = endpoint();
+        let before = SystemTime::now() - Duration::from_millis(1);
+        endpoint.eject(1000, "reset");
+        assert!(endpoint.since(500) >= before);
+        let back = SystemTime::now() - Duration::from_secs(4);
+        assert_eq!(endpoint.standing(5000), Standing::Available);
+        assert!(endpoint.since(5000) >= back, "and not before it was known at all");
     }
 }

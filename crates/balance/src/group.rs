@@ -149,7 +149,7 @@ impl Group {
     /// the group: ejection alone must not turn a bad service into no service.
     pub fn failed(&self, member: usize, policy: EjectPolicy, now_ms: u64, why: &str) {
         let Some(member) = self.members.get(member) else { return };
-        if !member.state.failed(policy) {
+        if !member.state.failed(policy, why) {
             return;
         }
         let available = self.members.iter().filter(|other| other.state.standing(now_ms) == Standing::Available).count();

@@ -8,7 +8,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{Phase, Publisher, Rejection, Start, Watching, certificates, health, ports, watch};
+use crate::{Phase, Publisher, Rejection, Start, Watching, certificates, health, ports, registration, watch};
 
 /// For answers of control ports that are under way at the end.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
@@ -33,6 +33,7 @@ impl Control {
         let ports = runtime.spawn(ports::serve(Arc::clone(&publisher), control_sockets));
         runtime.spawn(health::run(publisher.watch_running()));
         runtime.spawn(certificates::watch_expiry(publisher.watch_running(), Arc::clone(publisher.registries())));
+        runtime.spawn(registration::keep(publisher.watch_running(), publisher.path().to_owned()));
         runtime.spawn(watch::run(Arc::clone(&publisher), watching));
         Ok(Self { runtime, publisher, ports })
     }

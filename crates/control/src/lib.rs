@@ -19,6 +19,7 @@ mod health;
 mod phase;
 mod ports;
 mod publisher;
+pub mod registration;
 mod rejection;
 mod running;
 mod sockets;

@@ -10,6 +10,7 @@ pub mod addresses;
 pub mod cpus;
 pub mod holders;
 pub mod inventory;
+pub mod lifetime;
 pub mod limits;
 pub mod listen;
 pub mod namespace;

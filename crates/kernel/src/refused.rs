@@ -10,6 +10,7 @@ use procfs::process::Process;
 use crate::{
     addresses::is_local,
     holders::{Holder, covers, listeners},
+    lifetime::started,
     processes,
 };
 
@@ -35,7 +36,7 @@ impl ProcessIdentity {
     fn of(pid: i32) -> Option<Self> {
         let process = Process::new(pid).ok()?;
         let program = process.exe().ok().zip(process.cwd().ok());
-        Some(Self { pid, command: processes::command(pid), started: process.stat().ok()?.starttime, program })
+        Some(Self { pid, command: processes::command(pid), started: started(pid)?, program })
     }
 
     fn is_same_process(&self, other: &Self) -> bool {

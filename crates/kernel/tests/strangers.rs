@@ -240,6 +240,22 @@ fn a_service_that_moved_is_found_by_its_process() {
 }
 
 #[test]
+fn a_service_that_was_killed_has_ended_also_while_its_parent_has_not_waited_for_it() {
+    let (mut stranger, endpoint) = Stranger::holding("listen 127.0.0.1:0");
+    let identity = identify(endpoint).unwrap();
+    stranger.child.kill().unwrap();
+    // Its pipe closes when it has let go of everything; as long as nobody waits for it, its entry in /proc stays.
+    let mut rest = String::new();
+    std::io::Read::read_to_string(&mut stranger.answers, &mut rest).unwrap();
+    let state = || std::fs::read_to_string(format!("/proc/{}/stat", stranger.pid())).unwrap();
+    while !state().contains(") Z ") {
+        std::thread::yield_now();
+    }
+    let gone = nobody_listens(endpoint, Some(&identity), &[]);
+    assert_eq!(gone.lead, Lead::Gone(identity), "{gone}");
+}
+
+#[test]
 fn a_service_that_was_started_anew_is_found_by_its_program_and_replicas_in_place_are_no_answer() {
     let folder = tempfile::tempdir().unwrap();
     let (old, endpoint) = Stranger::holding_in(folder.path(), "listen 127.0.0.1:0");

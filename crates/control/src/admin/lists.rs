@@ -11,6 +11,7 @@ use portcullis_config::{
 use portcullis_plan::{Action, Allow, EndpointPlan, PortPlan, Protocol, RoutePlan, ServicePlan};
 use portcullis_proxy::clock;
 
+use super::whereabouts;
 use crate::{
     Publisher,
     answers::{AllowWord, Certificate, Endpoint, EndpointWord, Port, Route, RouteAction, Service, unix_seconds},
@@ -40,7 +41,9 @@ pub(super) async fn routes(State(publisher): State<Arc<Publisher>>) -> Json<Vec<
 /// Every service with its endpoints, in the order of the file.
 #[utoipa::path(get, path = "/v1/services", responses((status = 200, body = Vec<Service>)))]
 pub(super) async fn services(State(publisher): State<Arc<Publisher>>) -> Json<Vec<Service>> {
-    Json(publisher.running().plan.services.iter().map(|service| describe_service(service)).collect())
+    let plan = Arc::clone(&publisher.running().plan);
+    let services = plan.services.iter().map(|service| describe_service(service)).collect();
+    Json(whereabouts::explain(&plan, services).await)
 }
 
 fn describe_port(port: &PortPlan) -> Port {
@@ -136,13 +139,15 @@ fn describe_service(service: &ServicePlan) -> Service {
 fn describe_endpoint(endpoint: &EndpointPlan, weight: u32, now_ms: u64) -> Endpoint {
     let counts = endpoint.metrics.snapshot();
     let state = state_of(&endpoint.state, now_ms);
+    let failures = endpoint.state.consecutive_failures();
     // A reason outlives what it explains: it is only told while it does.
-    let is_out = matches!(state, EndpointWord::Down | EndpointWord::Ejected);
+    let reason = endpoint.state.reason().filter(|_| failures > 0 || state.is_out());
     Endpoint {
         address: endpoint.label.to_string(),
         weight,
         state,
-        reason: endpoint.state.reason().filter(|_| is_out).map(|reason| reason.to_string()),
+        since: unix_seconds(endpoint.state.since(now_ms)),
+        reason: reason.map(|reason| reason.to_string()),
         in_flight: endpoint.state.in_flight(),
         active_connections: counts.active,
         connect_failures: counts.connect_failures,

@@ -6,6 +6,7 @@ mod guard;
 mod lists;
 mod steering;
 mod telemetry;
+mod whereabouts;
 
 use std::sync::Arc;
 
@@ -78,7 +79,7 @@ pub(crate) fn metrics_routes(publisher: Arc<Publisher>) -> Router {
         .route("/healthz", get(steering::health))
         .route("/readyz", get(steering::ready))
         .method_not_allowed_fallback(method_not_allowed)
-        .fallback(not_found)
+        .fallback(not_found_here)
         .with_state(publisher)
 }
 
@@ -88,6 +89,11 @@ async fn document() -> Response {
 
 async fn not_found() -> Problem {
     ProblemKind::NotFound.with("GET /openapi.json lists what there is")
+}
+
+async fn not_found_here() -> Problem {
+    ProblemKind::NotFound
+        .with("a metrics port serves /metrics, /healthz and /readyz; everything else is on the admin ports")
 }
 
 async fn method_not_allowed() -> Problem {

@@ -1,6 +1,9 @@
 //! Health, readiness, status; reload and drain.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
 
 use axum::{
     Json,
@@ -48,6 +51,7 @@ pub(super) async fn status(State(publisher): State<Arc<Publisher>>) -> Json<Stat
     let dropped = publisher.access_log().dropped();
     Json(Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        now: unix_seconds(SystemTime::now()),
         pid: std::process::id(),
         phase: match phase {
             Phase::Serving => PhaseWord::Serving,

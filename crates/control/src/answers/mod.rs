@@ -43,6 +43,8 @@ pub struct Readiness {
 pub struct Status {
     /// Version of the program.
     pub version: String,
+    /// The time on the clock of the process, by which other times are to be read.
+    pub now: u64,
     /// Process id.
     pub pid: u32,
     /// Where the process stands.
@@ -207,7 +209,10 @@ pub struct Endpoint {
     pub weight: u32,
     /// Whether it gets traffic.
     pub state: EndpointWord,
-    /// Why it is not up, in words.
+    /// Since when it is in this state.
+    pub since: u64,
+    /// Why it is not up, or what went wrong since it last answered, in words; where nobody listens, on which ports its
+    /// process does.
     pub reason: Option<String>,
     /// Requests in flight.
     pub in_flight: u32,
@@ -236,6 +241,11 @@ pub enum EndpointWord {
 }
 
 impl EndpointWord {
+    /// Whether it gets no traffic.
+    pub fn is_out(self) -> bool {
+        matches!(self, Self::Down | Self::Ejected)
+    }
+
     /// The word in JSON and tables.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -2,6 +2,7 @@
 
 mod exchange;
 mod place;
+mod token_file;
 
 use std::{fs, path::PathBuf, time::Duration};
 
@@ -12,6 +13,7 @@ use portcullis_config::secret::Secret;
 use portcullis_control::answers::Problem;
 use serde::de::DeserializeOwned;
 
+use crate::file::FileArguments;
 use exchange::Answer;
 pub(crate) use exchange::Unreachable;
 use place::Place;
@@ -22,11 +24,10 @@ const TOKEN_VARIABLE: &str = "PORTCULLIS_ADMIN_TOKEN";
 /// Where the admin port is and how to get in.
 #[derive(Debug, Args)]
 pub(crate) struct AdminArguments {
-    /// The configuration that the proxy runs, which names its admin port [default: portcullis.yaml]
-    #[arg(short, long, value_name = "FILE")]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    file: FileArguments,
     /// The admin port itself: unix:/run/portcullis.sock, 127.0.0.1:9900, https://admin.example.com:9900
-    #[arg(long, value_name = "ADDRESS", conflicts_with = "config")]
+    #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["file", "config"])]
     admin: Option<String>,
     /// File with the bearer token [default: `admin.token` of the file, or $PORTCULLIS_ADMIN_TOKEN]
     #[arg(long, value_name = "FILE")]
@@ -65,7 +66,7 @@ impl AdminArguments {
         let material = place::Material { ca: self.ca, certificate: self.cert.zip(self.key) };
         let (place, declared_token) = match self.admin {
             Some(address) => (Place::parse(&address, material)?, None),
-            None => Place::declared(self.config, material)?,
+            None => Place::of_file(&self.file.path()?, material)?,
         };
         let token = match self.token_file {
             Some(path) => Some(read_token(&path)?),

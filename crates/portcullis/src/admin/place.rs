@@ -8,10 +8,8 @@ use std::{
 };
 
 use anyhow::{Context, anyhow, bail};
-use portcullis_config::{
-    declared::{Declared, ListenAddress, Port, Role},
-    secret::Secret,
-};
+use portcullis_config::secret::Secret;
+use portcullis_control::registration::{AdminPort, Registration, directories};
 use portcullis_tls::{
     client::{Verify, client_config},
     material::{load_certificate, load_roots, system_roots},
@@ -22,7 +20,7 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, pem::PemObject},
 };
 
-use crate::file;
+use super::token_file;
 
 /// An admin port.
 #[derive(Debug)]
@@ -86,53 +84,60 @@ impl Place {
         Ok(Self { transport, host: authority.to_owned(), name })
     }
 
-    /// The admin port that a file declares, with the token that it gives.
-    pub(super) fn declared(file: Option<PathBuf>, material: Material) -> anyhow::Result<(Self, Option<Secret>)> {
-        let path = file::existing(file)?;
-        let declared = portcullis_config::load(&path).declared;
-        let shown = path.display();
-        let Some(declared) = declared else {
-            bail!(
-                "{shown} can not be read, so it does not tell the admin port; `portcullis check {shown}` says why, or \
-                   name the port with --admin"
-            );
+    /// The admin port of the process that runs this file, with the token that the file gives. What the process itself
+    /// has left in the runtime directory goes before what the file says: the file may be broken or ahead of it.
+    pub(super) fn of_file(path: &Path, material: Material) -> anyhow::Result<(Self, Option<Secret>)> {
+        let declared = portcullis_config::load(path).declared;
+        let running = Registration::find(path).map(|registration| registration.admin_ports);
+        let ports = match (&running, &declared) {
+            (Some(ports), _) => ports.clone(),
+            (None, Some(declared)) => AdminPort::all_of(declared),
+            (None, None) => Vec::new(),
         };
-        let Some(port) = best_admin_port(&declared) else {
+        let shown = path.display();
+        let Some(port) = nearest(&ports) else {
+            if running.is_none() && declared.as_ref().is_none_or(|declared| !declared.unreadable.ports.is_empty()) {
+                let places: Vec<String> = directories().iter().map(|place| place.display().to_string()).collect();
+                bail!(
+                    "{shown} can not be read, and no proxy that runs it has left a record in {}; `portcullis check \
+                     {shown}` says what is wrong with the file, or name the admin port with --admin",
+                    places.join(" or ")
+                );
+            }
             bail!("{shown} declares no port with `role: admin`, by which the proxy could be asked");
         };
-        let name = format!("admin port `{}` of {shown}", port.name.value);
+        let name = format!("admin port `{}` of {shown}", port.name);
         let place = Self::of(port, &name, material)?;
-        Ok((place, declared.admin.token.map(|token| token.value)))
+        let token = declared.and_then(|declared| declared.admin.token).map(|token| token.value);
+        Ok((place, token.or_else(|| token_file::named_in(path))))
     }
 
-    fn of(port: &Port, name: &str, material: Material) -> anyhow::Result<Self> {
-        let address = match &port.listen.value {
-            ListenAddress::Unix(path) => {
-                let name = format!("{name} (unix:{})", path.display());
-                return Ok(Self { transport: Transport::Unix(path.clone()), host: "localhost".to_owned(), name });
-            }
-            ListenAddress::Tcp(address) => reachable(*address),
-        };
+    fn of(port: &AdminPort, name: &str, material: Material) -> anyhow::Result<Self> {
+        if let Some(path) = port.listen.strip_prefix("unix:") {
+            let name = format!("{name} (unix:{path})");
+            return Ok(Self { transport: Transport::Unix(path.into()), host: "localhost".to_owned(), name });
+        }
+        let address: SocketAddr = port.listen.parse().with_context(|| format!("`{}` is no address", port.listen))?;
+        let address = reachable(address);
         let name = format!("{name} ({address})");
-        let Some(files) = port.tls.as_ref().and_then(|tls| tls.certificates.first()) else {
+        let Some(certificate) = &port.certificate else {
             return Ok(Self { transport: Transport::Tcp(address.to_string()), host: address.to_string(), name });
         };
         // The certificate itself says by which name it wants to be verified.
-        let certified = certified_name(&files.cert.value)?;
+        let certified = certified_name(certificate)?;
         let server = certified.unwrap_or_else(|| address.ip().to_string());
-        let tls = Tls::new(&server, Some(&files.cert.value), material)?;
+        let tls = Tls::new(&server, Some(certificate), material)?;
         let host = format!("{}:{}", bracketed(&server), address.port());
         Ok(Self { transport: Transport::Tls(address.to_string(), Box::new(tls)), host, name })
     }
 }
 
 /// A Unix socket asks for no token; loopback is nearer than any other address.
-fn best_admin_port(declared: &Declared) -> Option<&Port> {
-    let admin = declared.ports.iter().filter(|port| port.role.value == Role::Admin);
-    admin.min_by_key(|port| match &port.listen.value {
-        ListenAddress::Unix(_) => 0,
-        ListenAddress::Tcp(address) if address.ip().is_loopback() => 1,
-        ListenAddress::Tcp(_) => 2,
+fn nearest(ports: &[AdminPort]) -> Option<&AdminPort> {
+    ports.iter().min_by_key(|port| match port.listen.parse::<SocketAddr>() {
+        Err(_) => 0,
+        Ok(address) if address.ip().is_loopback() => 1,
+        Ok(_) => 2,
     })
 }
 

@@ -125,10 +125,12 @@ impl Overview {
     }
 
     fn draw_endpoints(&self, palette: Palette) -> String {
-        let mut drawn = table(["SERVICE", "ENDPOINT", "STATE", "IN FLIGHT", "WEIGHT", "WHY"]);
+        let mut drawn = table(["SERVICE", "ENDPOINT", "STATE", "FOR", "IN FLIGHT", "WEIGHT", "WHY"]);
         if palette == Palette::Coloured {
             drawn.enforce_styling();
         }
+        // By the clock of the proxy, which may run on another machine.
+        let now = self.status.now;
         for (service, endpoint) in self.endpoints() {
             let colour = match endpoint.state {
                 EndpointWord::Up => Color::Green,
@@ -140,6 +142,7 @@ impl Overview {
                 Cell::new(&service.name),
                 Cell::new(&endpoint.address),
                 Cell::new(endpoint.state.as_str()).fg(colour),
+                Cell::new(span(now.saturating_sub(endpoint.since))),
                 Cell::new(endpoint.in_flight),
                 Cell::new(endpoint.weight),
                 Cell::new(endpoint.reason.as_deref().unwrap_or_default()),
@@ -189,7 +192,7 @@ mod tests {
 
     fn overview(phase: &str, state: &str, reason: Option<&str>) -> Overview {
         let status = json!({
-            "version": "1.0.0", "pid": 7, "phase": phase, "uptime_seconds": 8000, "workers": 2,
+            "version": "1.0.0", "now": 5000, "pid": 7, "phase": phase, "uptime_seconds": 8000, "workers": 2,
             "file": "portcullis.yaml", "generation": 3, "generation_since": 0, "open_connections": 12,
             "drain_left_ms": null, "last_reload": null, "warnings": [],
             "access_log": { "state": "working", "dropped_sink_full": 0, "dropped_write_error": 0 },
@@ -204,7 +207,7 @@ mod tests {
             "name": "shop", "protocol": "http", "balance": "round-robin", "checked": true, "available": 1,
             "finished": {}, "retries": 0,
             "endpoints": [{
-                "address": "127.0.0.1:3000", "weight": 1, "state": state, "reason": reason, "in_flight": 2,
+                "address": "127.0.0.1:3000", "weight": 1, "state": state, "since": 4877, "reason": reason, "in_flight": 2,
                 "active_connections": 3, "connect_failures": 0, "checks_passed": 9, "checks_failed": 0,
             }],
         }]);

@@ -16,6 +16,7 @@ mod http;
 mod limits;
 mod logs;
 mod map;
+mod operator;
 mod postgres;
 mod proxy_protocol;
 mod regressions;

@@ -9,7 +9,7 @@ use super::{Process, free_address, wait_until};
 /// A running nginx.
 #[derive(Debug)]
 pub(crate) struct Nginx {
-    _process: Process,
+    process: Process,
     directory: TempDir,
     address: SocketAddr,
 }
@@ -47,11 +47,16 @@ impl Nginx {
             assert_eq!(ended, None, "{}", fs::read_to_string(directory.path().join("error.log")).unwrap_or_default());
             TcpStream::connect(address).ok()
         });
-        Self { _process: process, directory, address }
+        Self { process, directory, address }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Ends it at once. Nobody waits for it until it is dropped, as with a service whose parent does not care.
+    pub(crate) fn kill(&self) {
+        self.process.signal("KILL");
     }
 
     /// Puts a file into its root.

@@ -120,6 +120,8 @@ impl Scenario {
     fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
         command.current_dir(self.directory.path()).env("NO_COLOR", "1");
+        // Its own, so that no scenario finds the proxy of another.
+        command.env("RUNTIME_DIRECTORY", self.directory.path().join("run"));
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }
@@ -222,6 +224,11 @@ impl Proxy {
         command.stdin(Stdio::null()).output().unwrap()
     }
 
+    /// Runs the program with these arguments, in the scenario's directory.
+    pub(crate) fn command<A: AsRef<std::ffi::OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Output {
+        self.scenario.command().args(arguments).stdin(Stdio::null()).output().unwrap()
+    }
+
     /// What the program itself said so far.
     pub(crate) fn output(&self) -> String {
         self.scenario.output()
@@ -238,6 +245,11 @@ impl Proxy {
     pub(crate) fn rewrite(&mut self, text: &str) {
         text.clone_into(&mut self.scenario.text);
         self.scenario.write();
+    }
+
+    /// Writes something over the configuration, be it one or not.
+    pub(crate) fn overwrite(&self, text: &str) {
+        fs::write(self.directory().join("portcullis.yaml"), text).unwrap();
     }
 
     /// Physical memory that the process holds.
