@@ -25,12 +25,13 @@ pub(crate) struct FileArguments {
 impl FileArguments {
     /// The path, which exists.
     pub(crate) fn path(self) -> anyhow::Result<PathBuf> {
-        existing(self.file.or(self.config).unwrap_or_else(|| DEFAULT.into()))
+        existing(self.file.or(self.config))
     }
 }
 
-/// An error that helps, if there is no such file.
-fn existing(path: PathBuf) -> anyhow::Result<PathBuf> {
+/// The path that was named, or the default; an error that helps if there is no such file.
+pub(crate) fn existing(named: Option<PathBuf>) -> anyhow::Result<PathBuf> {
+    let path = named.unwrap_or_else(|| DEFAULT.into());
     if path.is_dir() {
         bail!("{} is a directory; name the file in it", path.display());
     }
