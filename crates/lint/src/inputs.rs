@@ -104,6 +104,11 @@ impl Inputs {
         self.open(&path)
     }
 
+    /// The id of a file that was opened already, by its tidy path.
+    pub fn opened(&self, path: &Path) -> Option<FileId> {
+        self.known(path).and_then(Result::ok)
+    }
+
     /// The path of a file that another one names, in tidy form.
     pub fn beside(&self, from: FileId, named: &Path) -> PathBuf {
         let folder = self.path(from).parent().unwrap_or(Path::new(""));
