@@ -8,10 +8,12 @@
 //! counted.
 
 mod cluster;
+mod interfaces;
 mod model;
 mod read;
 mod recognise;
 mod rules;
+mod templates;
 
 use std::path::Path;
 
@@ -45,7 +47,7 @@ fn check(inputs: &Inputs, files: &[FileId]) -> Part {
         manifests.absorb(reading.manifests);
         kustomizations.extend(reading.kustomizations);
     }
-    let _ = templates;
+    part.findings.extend(templates::told(inputs, &templates));
     let cluster = Cluster::new(inputs, manifests, &kustomizations);
     rules::apply(&cluster, &mut part.findings);
     part

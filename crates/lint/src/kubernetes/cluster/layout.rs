@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::Pods;
 use crate::{
     inputs::{FileId, Inputs, Spanned},
     kubernetes::{
@@ -122,6 +123,7 @@ impl Layout {
                 workload.spec.pod.labels.extend(&addition.labels);
             }
         }
+        self.patch_partial_workloads(manifests);
         for meta in metas_mut(manifests) {
             let file = meta.span.file;
             self.folders.entry(file).or_insert_with(|| application(inputs.path(file)));
@@ -134,6 +136,16 @@ impl Layout {
                 meta.namespace = Some(namespace.clone());
             }
         }
+    }
+
+    /// A workload none of whose containers has an image is a patch if another file has it with images.
+    fn patch_partial_workloads(&mut self, manifests: &Manifests) {
+        let has_image = |pods: &Pods| pods.spec.pod.containers.iter().any(|container| container.image.is_some());
+        let key = |pods: &Pods| (pods.meta.kind.value.clone(), pods.meta.name.value.clone());
+        let (whole, partial): (Vec<&Pods>, Vec<&Pods>) = manifests.workloads.iter().partition(|pods| has_image(pods));
+        let whole: HashSet<(String, String)> = whole.into_iter().map(key).collect();
+        let patches = partial.into_iter().filter(|pods| whole.contains(&key(pods)));
+        self.patches.extend(patches.map(|pods| pods.meta.span.file));
     }
 
     /// Remembers who declares what.
@@ -149,20 +161,26 @@ impl Layout {
         }
     }
 
-    /// Whether two objects lie in one file, one folder (or one above the other), or one kustomization.
-    pub(super) fn are_near(&self, one: &Meta, other: &Meta) -> bool {
+    /// Whether two objects lie in one file or one kustomization.
+    pub(super) fn are_listed_together(&self, one: &Meta, other: &Meta) -> bool {
         let (one, other) = (one.span.file, other.span.file);
-        if one == other {
-            return true;
-        }
         let listed = |file: FileId| self.listed.get(&file).map_or(&[][..], Vec::as_slice);
-        if listed(one).iter().any(|root| listed(other).contains(root)) {
+        one == other || listed(one).iter().any(|root| listed(other).contains(root))
+    }
+
+    /// Whether two objects lie in one folder, file or kustomization.
+    pub(super) fn are_side_by_side(&self, one: &Meta, other: &Meta) -> bool {
+        let folder = |meta: &Meta| self.folders.get(&meta.span.file);
+        self.are_listed_together(one, other) || folder(one) == folder(other)
+    }
+
+    /// Whether two objects lie side by side, or the folder of one above that of the other.
+    pub(super) fn are_near(&self, one: &Meta, other: &Meta) -> bool {
+        if self.are_side_by_side(one, other) {
             return true;
         }
-        match (self.folders.get(&one), self.folders.get(&other)) {
-            (Some(one), Some(other)) => {
-                one == other || one.parent() == Some(other.as_path()) || other.parent() == Some(one.as_path())
-            }
+        match (self.folders.get(&one.span.file), self.folders.get(&other.span.file)) {
+            (Some(one), Some(other)) => one.parent() == Some(other) || other.parent() == Some(one),
             _ => false,
         }
     }

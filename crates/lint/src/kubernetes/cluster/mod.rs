@@ -7,21 +7,26 @@
 //! Invariant: no question takes more than [`MAX_CANDIDATES`] comparisons, so that a hostile file cannot make the work
 //! quadratic.
 
+mod balancer;
+mod entrances;
 mod layout;
+mod missing;
 mod peers;
 mod ports;
 
 use std::collections::HashMap;
 
 use super::{
-    model::{Declared, Manifests, Meta, Selector, Service, Standing, Workload, WorkloadKind},
+    model::{Declared, Manifests, Meta, Selector, Service, Standing, Workload},
     read::Kustomization,
 };
-use crate::inputs::{Inputs, Span};
+use crate::inputs::Inputs;
 use layout::Layout;
 
+pub(crate) use balancer::BalancerReach;
+pub(crate) use entrances::{Door, Entrance, Way};
 pub(crate) use peers::PeerPods;
-pub(crate) use ports::{Resolved, TargetPort};
+pub(crate) use ports::{Resolved, TargetPort, leading_to};
 
 /// Objects that are compared to answer one question.
 const MAX_CANDIDATES: usize = 4096;
@@ -30,8 +35,7 @@ const MAX_CANDIDATES: usize = 4096;
 pub(crate) type Pods = Declared<Workload>;
 
 /// The objects of all files, with what is needed to look them up.
-pub(crate) struct Cluster<'i> {
-    pub(crate) inputs: &'i Inputs,
+pub(crate) struct Cluster {
     pub(crate) manifests: Manifests,
     layout: Layout,
     /// Indices of workloads by a label of their pods.
@@ -42,14 +46,13 @@ pub(crate) struct Cluster<'i> {
     by_name: HashMap<String, Vec<usize>>,
 }
 
-impl<'i> Cluster<'i> {
+impl Cluster {
     /// Joins what all files say.
-    pub(crate) fn new(inputs: &'i Inputs, mut manifests: Manifests, kustomizations: &[Kustomization]) -> Self {
+    pub(crate) fn new(inputs: &Inputs, mut manifests: Manifests, kustomizations: &[Kustomization]) -> Self {
         let mut layout = Layout::new(inputs, kustomizations);
         layout.apply(inputs, &mut manifests);
         layout.note_identities(&manifests);
         let mut cluster = Self {
-            inputs,
             manifests: Manifests::default(),
             layout,
             by_label: HashMap::new(),
@@ -87,9 +90,18 @@ impl<'i> Cluster<'i> {
         self.layout.are_near(one, other) || (one.namespace.is_some() && one.namespace == other.namespace)
     }
 
-    /// Whether two objects plausibly run in one cluster at the same time.
+    /// Whether two objects plausibly run in one cluster at the same time: those of one folder do, unless they say the
+    /// same things. Folders side by side are mostly examples or environments.
     pub(crate) fn run_together(&self, one: &Meta, other: &Meta) -> bool {
-        self.layout.are_near(one, other) && !self.layout.are_alternatives(one, other)
+        self.layout.are_side_by_side(one, other) && !self.layout.are_alternatives(one, other)
+    }
+
+    /// Whether somebody says that two objects run in one cluster at the same time: by one file, one kustomization or
+    /// one namespace.
+    pub(crate) fn surely_run_together(&self, one: &Meta, other: &Meta) -> bool {
+        self.run_together(one, other)
+            && (self.layout.are_listed_together(one, other)
+                || (one.namespace.is_some() && one.namespace == other.namespace))
     }
 
     /// The pods that a selector means, seen from an object of its namespace: those nearby, or else all that land in
@@ -110,9 +122,9 @@ impl<'i> Cluster<'i> {
         strict
     }
 
-    /// The pods that a selector means in a namespace, wherever they are declared.
-    pub(crate) fn selected_anywhere(&self, selector: &Selector, from: &Meta) -> Vec<&Pods> {
-        self.matching(selector, |meta| meta.shares_namespace(from))
+    /// The pods that a selector means in any namespace.
+    pub(crate) fn selected_in_any_namespace(&self, selector: &Selector) -> Vec<&Pods> {
+        self.matching(selector, |_| true)
     }
 
     /// Whether a selector means any pods at all, also if namespaces are given when applying.
@@ -150,48 +162,5 @@ impl<'i> Cluster<'i> {
         let all: Vec<_> = all.filter(lands).collect();
         let near: Vec<_> = all.iter().copied().filter(|service| self.are_related(&service.meta, from)).collect();
         if near.is_empty() { all } else { near }
-    }
-
-    /// Whether the files plausibly hold all pods that an object of theirs refers to: pods lie nearby.
-    pub(crate) fn holds_pods_for(&self, from: &Meta) -> bool {
-        let in_namespace = self.by_namespace.get(from.namespace()).map_or(&[][..], Vec::as_slice);
-        in_namespace
-            .iter()
-            .take(MAX_CANDIDATES)
-            .filter_map(|index| self.manifests.workloads.get(*index))
-            .any(|workload| workload.spec.kind != WorkloadKind::Custom && self.are_related(&workload.meta, from))
-    }
-
-    /// Whether the files plausibly hold all services that an object of theirs refers to: services lie nearby.
-    pub(crate) fn holds_services_for(&self, from: &Meta) -> bool {
-        let services = self.services().filter(|service| service.meta.may_share_namespace(from));
-        services.take(MAX_CANDIDATES).any(|service| self.are_related(&service.meta, from))
-    }
-
-    /// Whether an operator's object nearby may stand behind a name or the values of a selector: its name or kind is
-    /// in one of them.
-    pub(crate) fn may_be_made_by_operator<'v>(&self, values: impl Iterator<Item = &'v str>, from: &Meta) -> bool {
-        let values: Vec<String> = values.map(str::to_lowercase).collect();
-        let others = self.manifests.others.iter().filter(|other| other.meta.group.contains('.'));
-        others.take(MAX_CANDIDATES).filter(|other| self.are_related(&other.meta, from)).any(|other| {
-            let (name, kind) = (other.meta.name.to_lowercase(), other.meta.kind.to_lowercase());
-            values.iter().any(|value| {
-                (!name.is_empty() && value.contains(&name)) || value.contains(&kind) || kind.contains(value.as_str())
-            })
-        })
-    }
-
-    /// Whether endpoints are written by hand for a Service.
-    pub(crate) fn has_endpoints(&self, service: &Meta) -> bool {
-        self.manifests.endpoints.iter().take(MAX_CANDIDATES).any(|endpoints| {
-            let of_slice = endpoints.meta.labels.value("kubernetes.io/service-name");
-            endpoints.meta.may_share_namespace(service)
-                && (endpoints.meta.name == service.name || of_slice == Some(service.name.as_str()))
-        })
-    }
-
-    /// The text of a place.
-    pub(crate) fn excerpt(&self, span: Span) -> &str {
-        self.inputs.excerpt(span)
     }
 }

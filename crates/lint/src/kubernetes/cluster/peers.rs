@@ -14,7 +14,7 @@ pub(crate) enum PeerPods<'c> {
     Elsewhere,
 }
 
-impl Cluster<'_> {
+impl Cluster {
     /// The pods that a peer of a policy means.
     pub(crate) fn peer_pods(&self, peer: &Peer, policy: &Meta) -> PeerPods<'_> {
         let Peer::Pods { pods, namespaces } = peer else { return PeerPods::Elsewhere };

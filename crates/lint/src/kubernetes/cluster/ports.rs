@@ -36,7 +36,7 @@ impl TargetPort {
     }
 }
 
-impl Cluster<'_> {
+impl Cluster {
     /// The workloads behind a Service.
     pub(crate) fn behind(&self, service: &Declared<Service>) -> Vec<&Pods> {
         let Some(selector) = &service.spec.selector else { return Vec::new() };
@@ -49,22 +49,21 @@ impl Cluster<'_> {
         let targets = |port: &ServicePort| pods.iter().map(|pods| (*pods, target(port, pods))).collect();
         service.spec.ports.iter().map(|port| Resolved { port, targets: targets(port) }).collect()
     }
+}
 
-    /// The services that select a workload, each port with the number in the pod that it leads to.
-    pub(crate) fn leading_to<'c>(
-        &'c self,
-        services: impl Iterator<Item = &'c Declared<Service>>,
-        workload: &'c Pods,
-    ) -> Vec<(&'c Declared<Service>, &'c ServicePort, TargetPort)> {
-        let selects = |service: &&Declared<Service>| {
-            service.meta.may_share_namespace(&workload.meta)
-                && service.spec.selector.as_ref().is_some_and(|selector| selector.matches(&workload.spec.pod.labels))
-        };
-        services
-            .filter(selects)
-            .flat_map(|service| service.spec.ports.iter().map(move |port| (service, port, target(port, workload))))
-            .collect()
-    }
+/// The services that select a workload, each port with the number in the pod that it leads to.
+pub(crate) fn leading_to<'c>(
+    services: impl Iterator<Item = &'c Declared<Service>>,
+    workload: &'c Pods,
+) -> Vec<(&'c Declared<Service>, &'c ServicePort, TargetPort)> {
+    let selects = |service: &&Declared<Service>| {
+        service.meta.may_share_namespace(&workload.meta)
+            && service.spec.selector.as_ref().is_some_and(|selector| selector.matches(&workload.spec.pod.labels))
+    };
+    services
+        .filter(selects)
+        .flat_map(|service| service.spec.ports.iter().map(move |port| (service, port, target(port, workload))))
+        .collect()
 }
 
 /// Names are looked up together with the protocol, as the endpoints controller does

@@ -1,15 +1,12 @@
 //! Gateway API, and what Istio had before it.
 
 use super::{PortValue, Selector};
-use crate::inputs::{Span, Spanned};
+use crate::inputs::Spanned;
 
 /// A Gateway of `gateway.networking.k8s.io`.
 #[derive(Debug)]
 pub(crate) struct Gateway {
-    pub(crate) class: Option<Spanned<String>>,
     pub(crate) listeners: Vec<GatewayListener>,
-    /// Addresses that it asks for.
-    pub(crate) addresses: Vec<Spanned<String>>,
 }
 
 /// One of `listeners`.
@@ -59,7 +56,6 @@ pub(crate) struct IstioGateway {
 /// One of `servers`.
 #[derive(Debug)]
 pub(crate) struct IstioServer {
-    pub(crate) span: Span,
     pub(crate) port: Spanned<PortValue>,
     pub(crate) protocol: Option<Spanned<String>>,
     pub(crate) hosts: Vec<Spanned<String>>,

@@ -41,12 +41,15 @@ pub(crate) struct Manifests {
     /// `Endpoints` and `EndpointSlice` objects: a service of their name needs no selector.
     pub(crate) endpoints: Vec<Declared<()>>,
     /// Config maps that switch something on that matters here, by the place of the value.
-    pub(crate) settings: Vec<Declared<Vec<(String, crate::inputs::Spanned<String>)>>>,
+    pub(crate) settings: Vec<Declared<Settings>>,
     /// Everything else that has a kind and a name: an operator may make pods and services of it.
     pub(crate) others: Vec<Declared<()>>,
     /// Keys that no version of the API knows, in blocks that decide who reaches what.
     pub(crate) strays: Vec<Stray>,
 }
+
+/// Keys and texts.
+pub(crate) type Settings = Vec<(String, crate::inputs::Spanned<String>)>;
 
 /// A key that the API server would drop in silence.
 #[derive(Debug, Clone)]

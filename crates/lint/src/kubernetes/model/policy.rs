@@ -58,7 +58,6 @@ pub(crate) struct PeerBlock {
 /// One of `ports` of a rule.
 #[derive(Debug)]
 pub(crate) struct PolicyPort {
-    pub(crate) span: Span,
     /// None means all ports of the protocol.
     pub(crate) port: Option<Spanned<PortValue>>,
     /// `endPort`.
@@ -94,14 +93,6 @@ impl Direction {
         match self {
             Self::Ingress => "Ingress",
             Self::Egress => "Egress",
-        }
-    }
-
-    /// The key of the peers.
-    pub(crate) fn peers_key(self) -> &'static str {
-        match self {
-            Self::Ingress => "from",
-            Self::Egress => "to",
         }
     }
 }

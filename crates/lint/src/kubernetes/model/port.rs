@@ -52,8 +52,9 @@ impl fmt::Display for PortValue {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Number(number) | Self::Mistaken(PortMistake::Quoted(number)) => write!(formatter, "{number}"),
-            Self::Name(text) | Self::Unresolved(text) => formatter.write_str(text),
-            Self::Mistaken(
+            Self::Name(text)
+            | Self::Unresolved(text)
+            | Self::Mistaken(
                 PortMistake::OutOfRange(text) | PortMistake::NotANumber(text) | PortMistake::BadName(text),
             ) => formatter.write_str(text),
         }

@@ -1,10 +1,7 @@
 //! Services.
 
 use super::{PortValue, Protocol, Selector};
-use crate::{
-    estate::Transport,
-    inputs::{Span, Spanned},
-};
+use crate::{estate::Transport, inputs::Spanned};
 
 /// A Service.
 #[derive(Debug)]
@@ -28,7 +25,6 @@ pub(crate) struct Service {
 /// One of `ports` of a Service.
 #[derive(Debug)]
 pub(crate) struct ServicePort {
-    pub(crate) span: Span,
     pub(crate) name: Option<Spanned<String>>,
     pub(crate) port: Spanned<PortValue>,
     /// The port of the pods; nothing means the same number.

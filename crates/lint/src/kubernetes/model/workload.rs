@@ -1,6 +1,6 @@
 //! Pods and what makes them.
 
-use super::{Labels, PortValue, Protocol, Selector};
+use super::{Labels, PortValue, Protocol};
 use crate::inputs::{Span, Spanned};
 
 /// A pod, or what makes pods of a template.

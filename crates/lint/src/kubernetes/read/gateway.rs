@@ -12,9 +12,7 @@ use crate::{
 /// Reads a Gateway of the Gateway API.
 pub(super) fn gateway(node: &Node<'_>) -> Gateway {
     let listeners = node.at(&["spec", "listeners"]).map(Node::items).unwrap_or_default();
-    let addresses = node.at(&["spec", "addresses"]).map(Node::items).unwrap_or_default();
     Gateway {
-        class: node.get("spec").and_then(|spec| field::text(spec, "gatewayClassName")),
         listeners: listeners
             .iter()
             .filter_map(|listener| {
@@ -26,7 +24,6 @@ pub(super) fn gateway(node: &Node<'_>) -> Gateway {
                 })
             })
             .collect(),
-        addresses: addresses.iter().filter_map(|address| field::text(address, "value")).collect(),
     }
 }
 
@@ -81,7 +78,6 @@ pub(super) fn istio(node: &Node<'_>) -> IstioGateway {
 fn server(node: &Node<'_>) -> Option<IstioServer> {
     let port = node.get("port")?;
     Some(IstioServer {
-        span: node.span,
         port: field::port(port, "number", Expected::Number)?,
         protocol: field::text(port, "protocol"),
         hosts: field::list(node.get("hosts")).into_iter().map(without_namespace).collect(),

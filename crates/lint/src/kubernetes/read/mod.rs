@@ -13,7 +13,7 @@ mod rbac;
 mod service;
 mod workload;
 
-use super::model::{Declared, Manifests, Meta, Standing};
+use super::model::{Declared, Manifests, Standing};
 use crate::{
     finding::Finding,
     inputs::{FileId, Inputs, Spanned},
@@ -102,7 +102,7 @@ impl Reading {
             }
             _ => match workload::read(node, &group, &kind, &mut manifests.strays) {
                 Some(spec) => {
-                    if workload::is_patch(node, &spec) {
+                    if workload::is_patch(node) {
                         meta.standing = Standing::Patch;
                     }
                     manifests.workloads.push(Declared { meta, spec });

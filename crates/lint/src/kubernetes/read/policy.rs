@@ -78,7 +78,6 @@ fn selector(node: &Node<'_>, strays: &mut Vec<Stray>) -> Selector {
 fn port(node: &Node<'_>, strays: &mut Vec<Stray>) -> PolicyPort {
     field::note_strays(node, &PORT, strays);
     PolicyPort {
-        span: node.span,
         port: field::port(node, "port", Expected::NumberOrName),
         end: field::port(node, "endPort", Expected::Number),
         protocol: field::protocol(node),

@@ -86,9 +86,10 @@ fn selector(node: &Node<'_>) -> Option<Selector> {
 
 fn service_port(node: &Node<'_>, strays: &mut Vec<Stray>) -> Option<ServicePort> {
     field::note_strays(node, &PORT, strays);
-    let port: Spanned<_> = field::port(node, "port", Expected::Number)?;
+    // Without a port of its own the API refuses it; where it leads can be judged all the same.
+    let port: Spanned<_> = field::port(node, "port", Expected::Number)
+        .or_else(|| field::port(node, "targetPort", Expected::NumberOrName))?;
     Some(ServicePort {
-        span: node.span,
         name: field::text(node, "name").filter(|name| !name.is_empty()),
         port,
         // 0 means that nothing was said; the server fills in the port of the Service.

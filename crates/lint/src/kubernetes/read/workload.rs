@@ -50,17 +50,12 @@ pub(super) fn read(node: &Node<'_>, group: &str, kind: &str, strays: &mut Vec<St
     })
 }
 
-/// Whether it only says what is to be changed in another object: a pod without a container that has an image, or a
-/// directive of patches.
-pub(super) fn is_patch(node: &Node<'_>, workload: &Workload) -> bool {
+/// Whether it only says what is to be changed in another object, by a directive of patches.
+pub(super) fn is_patch(node: &Node<'_>) -> bool {
     let has_directive = |node: &Node<'_>| node.get("$patch").is_some();
     let template = node.at(&["spec", "template"]).unwrap_or(node);
     let containers = template.at(&["spec", "containers"]).map(Node::items).unwrap_or_default();
-    workload.kind != WorkloadKind::Custom
-        && (!workload.pod.containers.iter().any(|container| container.image.is_some())
-            || has_directive(node)
-            || has_directive(template)
-            || containers.iter().any(has_directive))
+    has_directive(node) || has_directive(template) || containers.iter().any(has_directive)
 }
 
 const POD_SPEC: Block = Block {

@@ -3,6 +3,10 @@
 //! Every rule says nothing about what it cannot see: an object that is decided elsewhere, or pods that are in other
 //! files, are no findings.
 
+mod edge;
+mod impossible;
+mod keys;
+mod policy;
 mod service;
 mod workload;
 
@@ -14,10 +18,12 @@ use crate::{
 };
 
 /// Applies one rule, or a few that look at the same things.
-type Apply = fn(&Cluster<'_>, &mut Vec<Finding>);
+type Apply = fn(&Cluster, &mut Vec<Finding>);
 
 /// Everything that is applied.
 static CHECKS: &[Apply] = &[
+    impossible::apply,
+    keys::apply,
     workload::host_ports::apply,
     workload::host_network::apply,
     workload::low_ports::apply,
@@ -32,11 +38,26 @@ static CHECKS: &[Apply] = &[
     service::targets::apply,
     service::overlaps::apply,
     service::traffic::apply,
+    edge::backends::apply,
+    edge::hosts::apply,
+    edge::tls::apply,
+    edge::exposed::apply,
+    edge::gateways::apply,
+    edge::snippets::apply,
+    policy::coverage::apply,
+    policy::selects::apply,
+    policy::broad::apply,
+    policy::ports::apply,
+    policy::form::apply,
+    policy::dns::apply,
+    policy::enforcement::apply,
+    policy::bypass::apply,
 ];
 
 /// The rules, by number.
 pub(super) static RULES: &[&Rule] = &[
     &numbers::IMPOSSIBLE,
+    &crate::keys::UNKNOWN_KEY,
     &workload::host_ports::HOST_PORT,
     &workload::host_ports::CONTESTED,
     &workload::host_network::HOST_NETWORK,
@@ -60,10 +81,28 @@ pub(super) static RULES: &[&Rule] = &[
     &service::overlaps::DIFFERENT_PORTS,
     &service::overlaps::SAME_PORT,
     &service::traffic::EXTERNAL_TRAFFIC,
+    &edge::backends::MISSING,
+    &edge::hosts::HOSTS,
+    &edge::tls::WITHOUT_TLS,
+    &edge::exposed::EXPOSED,
+    &edge::exposed::SENSITIVE,
+    &edge::gateways::LISTENER,
+    &edge::snippets::SNIPPET,
+    &policy::coverage::NOT_ISOLATED,
+    &policy::selects::NO_PODS,
+    &policy::selects::NO_PEERS,
+    &policy::broad::EVERYBODY,
+    &policy::broad::ALL_PORTS,
+    &policy::ports::SERVICE_PORT,
+    &policy::ports::UNDECLARED,
+    &policy::form::FORM,
+    &policy::dns::NO_DNS,
+    &policy::enforcement::NOT_ENFORCED,
+    &policy::bypass::BYPASSED,
 ];
 
 /// Applies all of them.
-pub(super) fn apply(cluster: &Cluster<'_>, findings: &mut Vec<Finding>) {
+pub(super) fn apply(cluster: &Cluster, findings: &mut Vec<Finding>) {
     for apply in CHECKS {
         apply(cluster, findings);
     }

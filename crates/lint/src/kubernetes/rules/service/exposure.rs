@@ -41,7 +41,7 @@ pub(in super::super) static NAMES_LOCALHOST: Rule = rule(
     "Name the host that is meant, or use a Service with a selector.",
 );
 
-pub(in super::super) fn apply(cluster: &Cluster<'_>, findings: &mut Vec<Finding>) {
+pub(in super::super) fn apply(cluster: &Cluster, findings: &mut Vec<Finding>) {
     for service in &cluster.manifests.services {
         findings.extend(node_port(service));
         findings.extend(external_ips(service));

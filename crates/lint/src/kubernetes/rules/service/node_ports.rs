@@ -33,8 +33,11 @@ const LAST_STATIC: u16 = 30085;
 /// Services with one number that are compared.
 const MAX_COMPARED: usize = 64;
 
-pub(in super::super) fn apply(cluster: &Cluster<'_>, findings: &mut Vec<Finding>) {
-    let mut users: HashMap<(u16, Transport), Vec<(&Declared<Service>, Span)>> = HashMap::new();
+/// A Service, and where it says its node port.
+type User<'c> = (&'c Declared<Service>, Span);
+
+pub(in super::super) fn apply(cluster: &Cluster, findings: &mut Vec<Finding>) {
+    let mut users: HashMap<(u16, Transport), Vec<User<'_>>> = HashMap::new();
     for service in &cluster.manifests.services {
         for port in &service.spec.ports {
             let Some(value) = &port.node_port else { continue };

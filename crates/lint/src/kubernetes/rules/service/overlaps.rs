@@ -35,7 +35,7 @@ pub(in super::super) static SAME_PORT: Rule = rule(
 /// Services that lead to one port of one workload, which are compared.
 const MAX_COMPARED: usize = 64;
 
-pub(in super::super) fn apply(cluster: &Cluster<'_>, findings: &mut Vec<Finding>) {
+pub(in super::super) fn apply(cluster: &Cluster, findings: &mut Vec<Finding>) {
     for service in &cluster.manifests.services {
         same_port(service, findings);
     }
@@ -64,7 +64,7 @@ type Way<'c> = (&'c Declared<Service>, &'c ServicePort);
 
 /// Headless services give addresses out without ports, and a Service for the outside may well have another port than
 /// the one for the inside.
-fn different_ports(cluster: &Cluster<'_>, findings: &mut Vec<Finding>) {
+fn different_ports(cluster: &Cluster, findings: &mut Vec<Finding>) {
     let mut ways: HashMap<(*const (), u16, Transport), Vec<Way<'_>>> = HashMap::new();
     let inside =
         cluster.services().filter(|service| !service.spec.is_headless && service.spec.exposure() == Exposure::Cluster);

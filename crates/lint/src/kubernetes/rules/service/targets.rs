@@ -4,8 +4,8 @@ use super::{rule, some_of};
 use crate::{
     finding::{Edit, Finding, Safety},
     kubernetes::{
-        cluster::{Cluster, Pods, Resolved, TargetPort},
-        model::{Declared, Exposure, Meta, Selector, Service},
+        cluster::{Cluster, Resolved, TargetPort},
+        model::{Declared, Exposure, Service},
     },
     rule::{Rule, Severity},
 };
@@ -41,7 +41,7 @@ pub(in super::super) static UNDECLARED: Rule = rule(
     "Declare the port in the container: `ports: [{ containerPort: 8080 }]`.",
 );
 
-pub(in super::super) fn apply(cluster: &Cluster<'_>, findings: &mut Vec<Finding>) {
+pub(in super::super) fn apply(cluster: &Cluster, findings: &mut Vec<Finding>) {
     for service in cluster.services().filter(|service| service.spec.exposure() != Exposure::ExternalName) {
         findings.extend(without_pods(cluster, service));
         for resolved in cluster.resolved(service) {
@@ -50,55 +50,13 @@ pub(in super::super) fn apply(cluster: &Cluster<'_>, findings: &mut Vec<Finding>
     }
 }
 
-fn without_pods(cluster: &Cluster<'_>, service: &Declared<Service>) -> Option<Finding> {
-    let selector = service.spec.selector.as_ref()?;
-    let is_answerable = !selector.is_unresolved()
-        && !cluster.selects_any(selector, &service.meta)
-        && !is_of_control_plane(&service.meta, selector)
-        && !cluster.has_endpoints(&service.meta)
-        && !cluster.may_be_made_by_operator(selector.values(), &service.meta);
-    if !is_answerable {
-        return None;
-    }
-    let near = nearest(cluster, selector, &service.meta);
-    if near.is_none() && !cluster.holds_pods_for(&service.meta) {
-        return None;
-    }
+fn without_pods(cluster: &Cluster, service: &Declared<Service>) -> Option<Finding> {
+    let selector = service.spec.selector.as_ref().filter(|_| !cluster.has_endpoints(&service.meta))?;
+    let missing = cluster.missing_pods(selector, &service.meta)?;
     let message = format!("{} selects no pod: none has `{selector}`", service.meta.title());
-    let finding = Finding::new(&NO_PODS, selector.span, message).label("matches nothing");
-    Some(match near {
-        Some((pods, difference)) => finding
-            .related(pods.meta.anchor(), format!("{} is closest: {difference}", pods.meta.title()))
-            .help(format!("write the labels of the pods of {}", pods.meta.title())),
-        None => finding.help("write the labels of the pods that are meant"),
-    })
-}
-
-/// What kubeadm and the like start without manifests in any repository.
-fn is_of_control_plane(meta: &Meta, selector: &Selector) -> bool {
-    meta.namespace() == "kube-system"
-        && selector.equals.0.iter().any(|(name, _)| matches!(name.as_str(), "component" | "tier" | "k8s-app"))
-}
-
-/// The workload nearby that was most likely meant: it has a label of the selector, or its name, and what differs.
-fn nearest<'c>(cluster: &'c Cluster<'_>, selector: &Selector, from: &Meta) -> Option<(&'c Pods, String)> {
-    let shared = |pods: &Pods| {
-        let labels = &pods.spec.pod.labels;
-        selector.equals.0.iter().filter(|(name, value)| labels.value(name) == Some(value)).count()
-    };
-    let candidates = cluster.workloads().take(4096).filter(|pods| {
-        pods.meta.may_share_namespace(from)
-            && cluster.are_related(&pods.meta, from)
-            && (shared(pods) > 0 || (!from.name.is_empty() && pods.meta.name == from.name))
-    });
-    let pods = candidates.max_by_key(|pods| (shared(pods), pods.meta.name == from.name))?;
-    let labels = &pods.spec.pod.labels;
-    let (name, value) = selector.equals.0.iter().find(|(name, value)| labels.value(name) != Some(value))?;
-    let difference = match labels.value(name) {
-        Some(other) => format!("its `{name}` is `{other}`, not `{value}`"),
-        None => format!("its pods have no label `{name}`"),
-    };
-    Some((pods, difference))
+    // Pods that are like nothing in the files may be somebody else's.
+    let severity = if missing.near.is_some() { Severity::High } else { Severity::Medium };
+    Some(missing.told(Finding::new(&NO_PODS, selector.span, message).severity(severity).label("no pod in these files")))
 }
 
 /// A name that none of the workloads declares. Where some do, the others may be meant to be left out.

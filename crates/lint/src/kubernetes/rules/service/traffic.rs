@@ -25,7 +25,7 @@ pub(in super::super) static EXTERNAL_TRAFFIC: Rule = rule(
 /// Policies that are looked at for one Service.
 const MAX_POLICIES: usize = 4096;
 
-pub(in super::super) fn apply(cluster: &Cluster<'_>, findings: &mut Vec<Finding>) {
+pub(in super::super) fn apply(cluster: &Cluster, findings: &mut Vec<Finding>) {
     for service in cluster.services() {
         let written = service.spec.external_traffic.as_ref();
         let finding = match (service.spec.exposure(), written.map(|word| word.as_str())) {
@@ -47,7 +47,7 @@ fn without_effect(service: &Declared<Service>, word: &Spanned<String>) -> Findin
         .help("remove `externalTrafficPolicy`")
 }
 
-fn drops(cluster: &Cluster<'_>, service: &Declared<Service>, word: &Spanned<String>) -> Option<Finding> {
+fn drops(cluster: &Cluster, service: &Declared<Service>, word: &Spanned<String>) -> Option<Finding> {
     let behind = cluster.behind(service);
     let everywhere = behind.iter().any(|pods| pods.spec.kind == WorkloadKind::DaemonSet);
     let first = behind.first().filter(|_| !everywhere)?;
@@ -61,7 +61,7 @@ fn drops(cluster: &Cluster<'_>, service: &Declared<Service>, word: &Spanned<Stri
     )
 }
 
-fn loses_client(cluster: &Cluster<'_>, service: &Declared<Service>) -> Option<Finding> {
+fn loses_client(cluster: &Cluster, service: &Declared<Service>) -> Option<Finding> {
     let behind = cluster.behind(service);
     let policies = cluster.manifests.policies.iter().take(MAX_POLICIES);
     let (policy, block) = policies

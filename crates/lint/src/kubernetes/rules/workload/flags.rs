@@ -98,7 +98,7 @@ static FLAGS: &[Flag] = &[
     },
 ];
 
-pub(in super::super) fn apply(cluster: &Cluster<'_>, findings: &mut Vec<Finding>) {
+pub(in super::super) fn apply(cluster: &Cluster, findings: &mut Vec<Finding>) {
     for workload in &cluster.manifests.workloads {
         for container in &workload.spec.pod.containers {
             for argument in arguments(container) {

@@ -34,7 +34,7 @@ pub(in super::super) static BEYOND_POLICY: Rule = rule(
 /// Policies that are looked at for one pod.
 const MAX_POLICIES: usize = 4096;
 
-pub(in super::super) fn apply(cluster: &Cluster<'_>, findings: &mut Vec<Finding>) {
+pub(in super::super) fn apply(cluster: &Cluster, findings: &mut Vec<Finding>) {
     for workload in &cluster.manifests.workloads {
         let Some(place) = workload.spec.pod.host_network else { continue };
         let title = workload.meta.title();
@@ -57,7 +57,7 @@ pub(in super::super) fn apply(cluster: &Cluster<'_>, findings: &mut Vec<Finding>
     }
 }
 
-fn beyond_policy(cluster: &Cluster<'_>, workload: &Pods, findings: &mut Vec<Finding>) {
+fn beyond_policy(cluster: &Cluster, workload: &Pods, findings: &mut Vec<Finding>) {
     let Some(place) = workload.spec.pod.host_network else { return };
     let policies = cluster.manifests.policies.iter().take(MAX_POLICIES);
     let selecting = policies.filter(|policy| {

@@ -49,7 +49,7 @@ struct Taken<'c> {
 /// Workloads with one port that are compared with each other.
 const MAX_COMPARED: usize = 64;
 
-pub(in super::super) fn apply(cluster: &Cluster<'_>, findings: &mut Vec<Finding>) {
+pub(in super::super) fn apply(cluster: &Cluster, findings: &mut Vec<Finding>) {
     let mut by_port: HashMap<(u16, Transport), Vec<Taken<'_>>> = HashMap::new();
     for workload in &cluster.manifests.workloads {
         host_ports(workload, findings);
@@ -151,7 +151,7 @@ fn starts_before_it_ends(workload: &Pods) -> bool {
 }
 
 /// Pods of several workloads that get in each other's way.
-fn contested(cluster: &Cluster<'_>, users: &[Taken<'_>], findings: &mut Vec<Finding>) {
+fn contested(cluster: &Cluster, users: &[Taken<'_>], findings: &mut Vec<Finding>) {
     let users = &users[..users.len().min(MAX_COMPARED)];
     for (index, taken) in users.iter().enumerate() {
         let Some(other) = users[..index].iter().find(|other| collide(cluster, other, taken)) else { continue };
@@ -170,7 +170,7 @@ fn contested(cluster: &Cluster<'_>, users: &[Taken<'_>], findings: &mut Vec<Find
     }
 }
 
-fn collide(cluster: &Cluster<'_>, one: &Taken<'_>, other: &Taken<'_>) -> bool {
+fn collide(cluster: &Cluster, one: &Taken<'_>, other: &Taken<'_>) -> bool {
     let (a, b) = (&one.workload, &other.workload);
     let addresses_meet = match (one.address, other.address) {
         (Some(one), Some(other)) => one == other,
@@ -179,6 +179,7 @@ fn collide(cluster: &Cluster<'_>, one: &Taken<'_>, other: &Taken<'_>) -> bool {
     let nodes = |workload: &Pods| workload.spec.pod.node_selector.clone();
     let apart = nodes(a).iter().any(|(key, value)| nodes(b).iter().any(|(other, its)| other == key && its != value));
     let is_placed = a.spec.pod.is_placed || b.spec.pod.is_placed;
+    let on_every_node = [a, b].iter().any(|workload| workload.spec.kind == WorkloadKind::DaemonSet);
     let ends = [a, b].iter().any(|workload| workload.spec.kind == WorkloadKind::Job);
     !std::ptr::eq::<Pods>(*a, *b)
         && a.meta.identity() != b.meta.identity()
@@ -186,7 +187,11 @@ fn collide(cluster: &Cluster<'_>, one: &Taken<'_>, other: &Taken<'_>) -> bool {
         && !apart
         && !is_placed
         && !ends
-        && cluster.run_together(&a.meta, &b.meta)
+        && if on_every_node {
+            cluster.run_together(&a.meta, &b.meta)
+        } else {
+            cluster.surely_run_together(&a.meta, &b.meta)
+        }
 }
 
 /// The ports of the node that pods of a workload take; in the network of the node, all of them.

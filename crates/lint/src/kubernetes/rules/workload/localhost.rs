@@ -22,7 +22,7 @@ pub(in super::super) static DEAD_EXPOSURE: Rule = rule(
      nobody should.",
 );
 
-pub(in super::super) fn apply(cluster: &Cluster<'_>, findings: &mut Vec<Finding>) {
+pub(in super::super) fn apply(cluster: &Cluster, findings: &mut Vec<Finding>) {
     for service in cluster.services() {
         for resolved in cluster.resolved(service) {
             for (workload, target) in &resolved.targets {

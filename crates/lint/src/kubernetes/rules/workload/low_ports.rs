@@ -35,7 +35,7 @@ pub(in super::super) static REMOTE_ACCESS: Rule = rule(
 /// Ports below this one are privileged by the kernel's default.
 const UNPRIVILEGED: u16 = 1024;
 
-pub(in super::super) fn apply(cluster: &Cluster<'_>, findings: &mut Vec<Finding>) {
+pub(in super::super) fn apply(cluster: &Cluster, findings: &mut Vec<Finding>) {
     for workload in &cluster.manifests.workloads {
         let pod = &workload.spec.pod;
         for container in pod.running() {

@@ -31,7 +31,7 @@ pub(in super::super) static UNNAMED: Rule = rule(
     "Give each port a name that says what it speaks: `name: http`.",
 );
 
-pub(in super::super) fn apply(cluster: &Cluster<'_>, findings: &mut Vec<Finding>) {
+pub(in super::super) fn apply(cluster: &Cluster, findings: &mut Vec<Finding>) {
     for workload in &cluster.manifests.workloads {
         well_formed(workload, findings);
         if workload.meta.is_whole() {

@@ -18,7 +18,7 @@ pub(in super::super) static PORT_FORWARD: Rule = rule(
     "Leave `pods/portforward` out, or grant it to few people for the namespaces and pods (`resourceNames`) they need.",
 );
 
-pub(in super::super) fn apply(cluster: &Cluster<'_>, findings: &mut Vec<Finding>) {
+pub(in super::super) fn apply(cluster: &Cluster, findings: &mut Vec<Finding>) {
     for role in &cluster.manifests.roles {
         for access in &role.spec.rules {
             let Some(resource) = forwards(access) else { continue };

@@ -20,7 +20,7 @@ pub(in super::super) static PROBE: Rule = rule(
     "Declare the port in the container's `ports`, or write in the probe the name or number that is declared there.",
 );
 
-pub(in super::super) fn apply(cluster: &Cluster<'_>, findings: &mut Vec<Finding>) {
+pub(in super::super) fn apply(cluster: &Cluster, findings: &mut Vec<Finding>) {
     for workload in cluster.workloads() {
         let pod = &workload.spec.pod;
         for container in &pod.containers {
