@@ -40,10 +40,14 @@ pub(in super::super) fn apply(cluster: &Cluster, findings: &mut Vec<Finding>) {
 
 fn told(cluster: &Cluster, entrance: &Entrance<'_>) -> Option<Finding> {
     let (pods, policy) = entrance.ways.iter().find_map(|way| Some((way.pods, closing(cluster, way.pods)?)))?;
-    let what = if entrance.door == Door::NodePort { "the node port of" } else { "the host port of" };
+    let what = if entrance.door == Door::NodePort { "node port" } else { "host port" };
     let number = entrance.port.map(|number| format!(" {number}")).unwrap_or_default();
-    let message =
-        format!("{what} {}{number} leads past {} to {}", entrance.meta.title(), policy.meta.title(), pods.meta.title());
+    let message = format!(
+        "{what}{number} of {} leads past {} to {}",
+        entrance.meta.title(),
+        policy.meta.title(),
+        pods.meta.title()
+    );
     Some(
         Finding::new(&BYPASSED, entrance.place, message)
             .label("arrives with the address of a node")
