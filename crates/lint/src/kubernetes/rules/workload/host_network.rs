@@ -12,7 +12,7 @@ use crate::{
 
 pub(in super::super) static HOST_NETWORK: Rule = rule(
     "PC403",
-    "host-network",
+    "pod-host-network",
     Severity::High,
     "a pod shares the network of its node",
     "Whatever the pod listens on, it listens on the node's own addresses, and it reaches what listens on the node's \
