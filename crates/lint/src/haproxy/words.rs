@@ -95,7 +95,7 @@ impl Word {
 /// Takes a line apart. `start` is the offset of its first byte in the file.
 pub(crate) fn split(line: &str, file: FileId, start: usize, environment: &Environment) -> Line {
     let mut splitter =
-        Splitter { line, bytes: line.as_bytes(), at: 0, file, start, environment, word: None, quote: None };
+        Splitter { line, bytes: line.as_bytes(), at: 0, file, start, environment, word: None, quote: None, barren: false };
     let mut words = Vec::new();
     let mistake = splitter.run(&mut words).err();
     Line { words, mistake }
@@ -112,6 +112,8 @@ struct Splitter<'a> {
     word: Option<(usize, Pending)>,
     /// The open quote and where it stands.
     quote: Option<(u8, usize)>,
+    /// Whether an expression of a template language was found not to end; then no other is searched for.
+    barren: bool,
 }
 
 #[derive(Default)]
@@ -248,8 +250,12 @@ impl Splitter<'_> {
     /// Takes an expression of a template language as one piece of a word, if one begins here and ends on this line.
     fn template(&mut self) -> bool {
         let rest = &self.line[self.at..];
-        let Some((begin, end)) = TEMPLATES.iter().find(|(begin, _)| rest.starts_with(begin)) else { return false };
-        let Some(length) = rest[begin.len()..].find(end) else { return false };
+        let known = TEMPLATES.iter().find(|(begin, _)| !self.barren && rest.starts_with(begin));
+        let Some((begin, end)) = known else { return false };
+        let Some(length) = rest[begin.len()..].find(end) else {
+            self.barren = true;
+            return false;
+        };
         let length = begin.len() + length + end.len();
         let expression = rest[..length].to_owned();
         let pending = self.pending();

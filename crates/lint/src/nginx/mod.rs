@@ -1,5 +1,8 @@
 //! nginx configurations.
 
+mod lexer;
+mod tree;
+
 use std::path::Path;
 
 use crate::{
