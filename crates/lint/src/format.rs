@@ -44,3 +44,14 @@ pub(crate) fn recognise(path: &Path, text: &str) -> Option<usize> {
 pub(crate) fn is_yaml(path: &Path) -> bool {
     path.extension().is_some_and(|end| end.eq_ignore_ascii_case("yaml") || end.eq_ignore_ascii_case("yml"))
 }
+
+/// Whether a file is a text for people or a program, by its name: configurations that stand in them are quoted there,
+/// and nothing reads them.
+pub(crate) fn is_prose_or_program(path: &Path) -> bool {
+    const ENDINGS: [&str; 44] = [
+        "md", "markdown", "mdx", "rst", "adoc", "asciidoc", "html", "htm", "tex", "org", "c", "h", "cc", "cpp", "hpp",
+        "cs", "go", "py", "rs", "js", "mjs", "ts", "tsx", "jsx", "sh", "bash", "rb", "pl", "pm", "t", "php", "java",
+        "kt", "lua", "vtc", "swift", "yaml", "yml", "json", "toml", "xml", "css", "patch", "diff",
+    ];
+    path.extension().is_some_and(|end| ENDINGS.iter().any(|known| end.eq_ignore_ascii_case(known)))
+}

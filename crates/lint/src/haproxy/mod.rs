@@ -17,7 +17,7 @@ use std::path::Path;
 
 use crate::{
     Part,
-    format::Format,
+    format::{Format, is_prose_or_program},
     inputs::{FileId, Inputs},
 };
 
@@ -30,16 +30,12 @@ const LOOKED_AT: usize = 256 * 1024;
 /// A section with a name and one of the statements that sections are made of, in a file that is no text for people
 /// and no program.
 fn recognises(path: &Path, text: &str) -> bool {
-    if !may_be_configuration(path) {
+    if is_prose_or_program(path) {
         return false;
     }
     let mut section = false;
     let mut statement = false;
-    let mut end = text.len().min(LOOKED_AT);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    for line in text[..end].lines() {
+    for line in text[..text.floor_char_boundary(LOOKED_AT)].lines() {
         let mut words = line.split_ascii_whitespace();
         let (first, second) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
         match first {
@@ -73,16 +69,6 @@ fn is_name(word: &str) -> bool {
 
 fn is_address(word: &str) -> bool {
     word.contains([':', '.', '/', '$', '{', '<', '@']) && !word.ends_with([';', ',', '{'])
-}
-
-fn may_be_configuration(path: &Path) -> bool {
-    const OTHERS: [&str; 34] = [
-        "md", "markdown", "rst", "adoc", "html", "htm", "c", "h", "cc", "cpp", "go", "py", "rs", "js", "ts", "sh",
-        "bash", "rb", "pl", "php", "java", "lua", "vtc", "yaml", "yml", "json", "toml", "xml", "tf", "svg", "css",
-        "ipynb", "patch", "diff",
-    ];
-    let Some(end) = path.extension().map(|end| end.to_string_lossy().to_ascii_lowercase()) else { return true };
-    !OTHERS.contains(&end.as_str())
 }
 
 fn check(inputs: &Inputs, files: &[FileId]) -> Part {

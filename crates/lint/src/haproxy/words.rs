@@ -94,8 +94,17 @@ impl Word {
 
 /// Takes a line apart. `start` is the offset of its first byte in the file.
 pub(crate) fn split(line: &str, file: FileId, start: usize, environment: &Environment) -> Line {
-    let mut splitter =
-        Splitter { line, bytes: line.as_bytes(), at: 0, file, start, environment, word: None, quote: None, barren: false };
+    let mut splitter = Splitter {
+        line,
+        bytes: line.as_bytes(),
+        at: 0,
+        file,
+        start,
+        environment,
+        word: None,
+        quote: None,
+        barren: false,
+    };
     let mut words = Vec::new();
     let mistake = splitter.run(&mut words).err();
     Line { words, mistake }

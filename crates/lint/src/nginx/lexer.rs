@@ -251,9 +251,9 @@ impl<'t> Lexer<'t> {
 }
 
 fn has_template(text: &str) -> bool {
-    TEMPLATES.iter().any(|(begin, end, is_text)| {
-        *is_text && text.find(begin).is_some_and(|at| text[at..].contains(end))
-    })
+    TEMPLATES
+        .iter()
+        .any(|(begin, end, is_text)| *is_text && text.find(begin).is_some_and(|at| text[at..].contains(end)))
 }
 
 /// Length of a Lua string.
@@ -331,11 +331,9 @@ mod tests {
 
     #[test]
     fn lua_is_passed_over() {
-        for text in [
-            "ngx.say(\"}\") -- }\n }x",
-            "local a = [[ } ]] --[==[ } ]==] { } }x",
-            "local t = { a = '\\'}' } }x",
-        ] {
+        for text in
+            ["ngx.say(\"}\") -- }\n }x", "local a = [[ } ]] --[==[ } ]==] { } }x", "local t = { a = '\\'}' } }x"]
+        {
             let mut lexer = Lexer::new(text, FileId(0));
             assert!(lexer.skip_lua(), "{text}");
             assert_eq!(&text[lexer.at..], "x", "{text}");
