@@ -31,13 +31,14 @@ impl Sources {
                 "all" => Networks::everyone(),
                 // Clients on a Unix socket have no address.
                 "unix:" => continue,
-                text => match Networks::parse(text) {
-                    Ok(networks) => networks,
-                    Err(_) => {
+                text => {
+                    if let Ok(networks) = Networks::parse(text) {
+                        networks
+                    } else {
                         is_known = false;
                         continue;
                     }
-                },
+                }
             };
             if line.name() == "allow" {
                 admitted.add(&left.common_with(&networks));

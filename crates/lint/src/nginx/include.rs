@@ -162,7 +162,7 @@ impl<'a> Reader<'a> {
     /// The files that a name means, in the order of their names. A pattern that matches nothing is no mistake.
     fn files(&self, whole: &Whole, from: FileId, named: &str) -> Result<Vec<FileId>, Unreadable> {
         let mut why = Unreadable::Missing;
-        for (base, relative) in self.places(whole.root, from, named) {
+        for (base, relative) in Self::places(whole.root, from, named) {
             if is_pattern(named) {
                 let matches = self.matches(base, &relative);
                 if !matches.is_empty() {
@@ -180,7 +180,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Where a name may be meant: each as a path relative to the folder of a file.
-    fn places(&self, root: FileId, from: FileId, named: &str) -> Vec<(FileId, PathBuf)> {
+    fn places(root: FileId, from: FileId, named: &str) -> Vec<(FileId, PathBuf)> {
         let below_prefix = PREFIXES.iter().find_map(|prefix| named.strip_prefix(prefix)?.strip_prefix('/'));
         let relative = below_prefix.unwrap_or(named);
         let mut places = Vec::new();
@@ -206,9 +206,12 @@ impl<'a> Reader<'a> {
             let name = component.as_os_str().to_string_lossy();
             folders = folders
                 .into_iter()
-                .flat_map(|folder| match is_pattern(&name) {
-                    false => vec![folder.join(component.as_os_str())],
-                    true => self.listed(base, &folder, &name),
+                .flat_map(|folder| {
+                    if is_pattern(&name) {
+                        self.listed(base, &folder, &name)
+                    } else {
+                        vec![folder.join(component.as_os_str())]
+                    }
                 })
                 .take(MAX_MATCHES)
                 .collect();

@@ -30,19 +30,19 @@ pub(super) fn of(inputs: &Inputs, files: &[FileId]) -> (Vec<Instance>, Vec<Findi
     // Main files first, then parts with servers, then parts of those: each takes out what it includes.
     let mains: Vec<FileId> = files.iter().copied().filter(|file| has(&mut reader, *file, &MAIN)).collect();
     for file in &mains {
-        instances.push(instance(&mut reader, vec![*file]));
+        instances.push(instance(&mut reader, &[*file]));
     }
     let left = |reader: &Reader<'_>, file: &FileId| !mains.contains(file) && !reader.included.contains(file);
     let servers: Vec<FileId> = files.iter().copied().filter(|file| left(&reader, file)).collect();
     let servers: Vec<FileId> = servers.into_iter().filter(|file| has(&mut reader, *file, &SERVERS)).collect();
     for group in groups(inputs, &servers) {
-        instances.push(instance(&mut reader, group));
+        instances.push(instance(&mut reader, &group));
     }
     let rest: Vec<FileId> =
         files.iter().copied().filter(|file| left(&reader, file) && !servers.contains(file)).collect();
     for file in rest {
         if !reader.included.contains(&file) {
-            instances.push(instance(&mut reader, vec![file]));
+            instances.push(instance(&mut reader, &[file]));
         }
     }
     // A main file that another one includes is no main file.
@@ -51,10 +51,10 @@ pub(super) fn of(inputs: &Inputs, files: &[FileId]) -> (Vec<Instance>, Vec<Findi
     (instances, reader.findings)
 }
 
-fn instance(reader: &mut Reader<'_>, files: Vec<FileId>) -> Instance {
+fn instance(reader: &mut Reader<'_>, files: &[FileId]) -> Instance {
     let mut directives = Vec::new();
     let mut templated = false;
-    for file in &files {
+    for file in files {
         templated |= reader.tree(*file).templated;
         directives.extend(reader.whole(*file));
     }

@@ -41,14 +41,14 @@ fn recognises(path: &Path, text: &str) -> bool {
         let opens = || line.contains('{') && !line.contains("=>") && !line.contains(['=', ':']);
         match name {
             "server" | "http" | "events" | "stream" | "mail" => {
-                block |= line[name.len()..].trim_start().starts_with('{')
+                block |= line[name.len()..].trim_start().starts_with('{');
             }
             "upstream" | "geo" | "split_clients" => block |= opens(),
             "location" | "map" | "limit_except" => block |= line.contains('{'),
             "listen" | "server_name" | "proxy_pass" | "fastcgi_pass" | "proxy_set_header" | "allow" | "deny"
             | "worker_processes" | "worker_connections" | "include" | "root" | "return" | "add_header"
             | "ssl_certificate" | "default" | "try_files" | "stub_status" | "grpc_pass" | "uwsgi_pass" => {
-                directive |= line.contains(';')
+                directive |= line.contains(';');
             }
             _ => {}
         }

@@ -108,7 +108,7 @@ impl<'a> Server<'a> {
 
     /// The words of its `server_name` lines.
     pub(crate) fn names(&self) -> impl Iterator<Item = &'a Word> {
-        self.directive().inside().iter().filter(|line| line.name() == "server_name").flat_map(|line| line.arguments())
+        self.directive().inside().iter().filter(|line| line.name() == "server_name").flat_map(Directive::arguments)
     }
 
     /// For people: "server `example.com`".
@@ -167,7 +167,7 @@ impl Instance {
     /// Directives of the outer blocks: `upstream`, `map`, `resolver` and the like.
     pub(crate) fn shared<'a>(&'a self, names: &'a [&'a str]) -> impl Iterator<Item = &'a Directive> {
         let is_outer = |directive: &&Directive| matches!(directive.name(), "http" | "stream" | "mail");
-        let inside = self.directives.iter().filter(is_outer).flat_map(|outer| outer.inside());
+        let inside = self.directives.iter().filter(is_outer).flat_map(Directive::inside);
         self.directives.iter().chain(inside).filter(move |directive| names.contains(&directive.name()))
     }
 }

@@ -289,7 +289,8 @@ mod tests {
 
     #[test]
     fn towers_of_variables_end() {
-        let text: String = (0..2000).map(|n| format!("set $a{} $a{n}$a{n}; set $a{} $a{n};", n + 1, n + 1)).collect();
+        let step = |n: usize| format!("set $a{0} $a{n}$a{n}; set $a{0} $a{n};", n + 1);
+        let text = (0..2000).map(step).collect::<Vec<_>>().concat();
         let instance = Instance { root: FileId(0), directives: parse(&text, FileId(0)).directives, templated: false };
         assert_eq!(Variables::of(&instance).origin("$a2000"), Origin::Elsewhere);
     }

@@ -3,7 +3,7 @@
 use super::super::{
     access,
     facts::is_status,
-    listen::Listen,
+    listen::{Address, Listen},
     model::{Chain, Layer, Server},
     pass,
     tree::Directive,
@@ -72,10 +72,7 @@ enum Shown {
 
 fn wildcard(server: &Server<'_>, listen: &Listen<'_>, shown: Shown) -> Option<(PortSpan, Finding)> {
     let line = listen.directive.filter(|_| listen.is_wildcard() && shown == Shown::Nothing)?;
-    let (first, last) = match listen.address {
-        super::Address::Internet { ports, .. } => ports,
-        _ => return None,
-    };
+    let Address::Internet { ports: (first, last), .. } = listen.address else { return None };
     let ports = PortSpan::new(first, last)?;
     let is_http = server.layer == Layer::Http;
     let transport = if listen.is_datagram() { Transport::Udp } else { Transport::Tcp };
