@@ -16,7 +16,7 @@ use tokio::sync::{Mutex as Turn, mpsc, watch};
 use crate::{
     Candidate, Phase, Reading, Rejection,
     answers::{Cause, Outcome, ReloadReport},
-    running::{FilesRead, ReadOnce, Running, retire},
+    running::{FilesRead, ReadOnce, Running, retire, revive},
     sockets::{ControlChange, Difference},
 };
 
@@ -81,7 +81,7 @@ impl Publisher {
         let sockets = Difference::between(None, &candidate.plan).open(workers).map_err(Rejection::Listen)?;
         let files = FilesRead::of(Some(&candidate.declared), &candidate.sources, candidate.read_at);
         let read_once = ReadOnce::of(&candidate.declared);
-        let running = Running::new(candidate);
+        let running = Running::new(candidate, None);
         let plan = Arc::clone(&running.plan);
         let data_plane =
             DataPlane::start(StartWorkers { workers, plan, sockets: sockets.data, access_log: &access_log })
@@ -157,6 +157,8 @@ impl Publisher {
             Ok(candidate) => self.publish(cause, candidate).await,
             Err(rejection) => Err(rejection),
         };
+        // What nobody holds any more, whether it was part of the plan before or of one that was rejected.
+        self.registries.endpoints.sweep();
         let process = self.registries.metrics.process();
         let report = match published {
             Ok(report) => {
@@ -192,9 +194,10 @@ impl Publisher {
         self.access_log.reconfigure(candidate.plan.access_log.clone()).map_err(Rejection::AccessLog)?;
 
         // From here on nothing fails.
-        let running = Arc::new(Running::new(candidate));
+        let running = Arc::new(Running::new(candidate, Some(&old.plan)));
         let plan = Arc::clone(&running.plan);
         (self.log_levels)(plan.log_level);
+        revive(&plan);
         let change = Change { plan: Arc::clone(&plan), opened: sockets.data, closed: sockets.data_closed };
         self.data_plane.apply(change).await;
         let report = ReloadReport::applied(cause, &running, opened, closed, notes);
@@ -202,8 +205,6 @@ impl Publisher {
         // Nobody listens any more only while the runtime ends.
         let _ = self.control_sockets.send(sockets.control);
         retire(&old.plan, &plan);
-        drop(old);
-        self.registries.endpoints.sweep();
         Ok(report)
     }
 

@@ -31,9 +31,11 @@ pub struct Running {
 }
 
 impl Running {
-    pub(crate) fn new(candidate: Candidate) -> Self {
+    /// The first plan, or the one after `before`.
+    pub(crate) fn new(candidate: Candidate, before: Option<&Plan>) -> Self {
+        let generation = before.map_or(0, |plan| plan.generation) + 1;
         Self {
-            plan: Arc::new(candidate.plan),
+            plan: Arc::new(Plan { generation, ..candidate.plan }),
             declared: candidate.declared,
             sources: candidate.sources,
             warnings: candidate.warnings.into(),
@@ -83,6 +85,13 @@ impl ReadOnce {
         let changed = [("workers", self.workers != now.workers), ("metrics.buckets", self.buckets != now.buckets)];
         let changed = changed.into_iter().filter(|(_, is_changed)| *is_changed);
         changed.map(|(setting, _)| format!("`{setting}` has changed and takes effect with the next start")).collect()
+    }
+}
+
+/// Endpoints of a plan that is about to run, which may have been named by an earlier one: their connections are pooled.
+pub(crate) fn revive(plan: &Plan) {
+    for endpoint in plan.services.iter().flat_map(|service| &service.endpoints) {
+        endpoint.state.revive();
     }
 }
 

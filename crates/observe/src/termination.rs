@@ -109,6 +109,8 @@ terminations! {
     OwnControlPort = "own-control-port",
     /// The TLS handshake with the endpoint failed, or its certificate was not accepted.
     EndpointTlsFailed = "endpoint-tls-failed",
+    /// The endpoint accepted the connection and did not finish the TLS handshake in time (504).
+    EndpointTlsTimeout = "endpoint-tls-timeout",
     /// The endpoint closed the connection before it sent a response head.
     EndpointClosed = "endpoint-closed",
     /// The endpoint reset the connection.

@@ -32,7 +32,7 @@ pub use table::RouteTable;
 /// Everything that the data plane and the control plane run.
 #[derive(Debug)]
 pub struct Plan {
-    /// Counts up with every plan of this process, from 1.
+    /// Counts up with every plan that this process has run, from 1; 0 until it is published.
     pub generation: u64,
     /// Every declared port, in the order of the file. [`PortPlan::index`] is its place here.
     pub ports: Vec<Arc<PortPlan>>,

@@ -98,13 +98,19 @@ async fn open(
         return Err(failed(io::Error::other("TLS over a Unix socket is not supported")));
     };
     let connector = tokio_rustls::TlsConnector::from(std::sync::Arc::clone(&tls.config));
-    let stream = deadline.race(connector.connect(tls.name.clone(), stream)).await.map_err(|error| ConnectError {
-        termination: if error.kind() == io::ErrorKind::TimedOut {
-            Termination::ConnectTimeout
-        } else {
-            Termination::EndpointTlsFailed
+    let shaken = deadline.race(connector.connect(tls.name.clone(), stream)).await;
+    let stream = shaken.map_err(|error| match error.kind() {
+        io::ErrorKind::TimedOut => ConnectError {
+            termination: Termination::EndpointTlsTimeout,
+            detail: format!(
+                "{} accepted the connection and did not finish the TLS handshake within {:?}",
+                endpoint.label, service.timeouts.connect
+            ),
         },
-        detail: format!("TLS with {} failed: {error}", endpoint.label),
+        _ => ConnectError {
+            termination: Termination::EndpointTlsFailed,
+            detail: format!("TLS with {} failed: {error}", endpoint.label),
+        },
     })?;
     Ok(Io::from(Stream::ClientTls(Box::new(stream))))
 }

@@ -385,6 +385,7 @@ fn endpoint_refusal(ended: Ended) -> Refused {
     let (status, told) = match ended.termination {
         Termination::NoEndpoint => (503, "no endpoint of this service is up"),
         Termination::ConnectTimeout => (504, "the service did not accept the connection in time"),
+        Termination::EndpointTlsTimeout => (504, "the service did not finish the TLS handshake in time"),
         Termination::ConnectRefused => (503, "the service refuses connections"),
         _ => (502, "the service can not be reached"),
     };

@@ -147,7 +147,7 @@ impl Direction<'_> {
         self.shared.is_half.set(true);
         self.shared.last_ms.set(self.deadline.now_ms());
         // A peer that is gone already has seen the end.
-        let _ = self.to.shutdown(self.deadline).await;
+        let _ = self.patiently(async || self.to.shutdown(self.deadline).await).await;
         Ok(())
     }
 
@@ -173,7 +173,7 @@ impl Direction<'_> {
                 buffer.consume(sent);
                 self.moved(sent);
             }
-            self.to.flush(self.deadline).await.map_err(Broken::Writing)?;
+            self.patiently(async || self.to.flush(self.deadline).await).await.map_err(Broken::Writing)?;
         }
     }
 

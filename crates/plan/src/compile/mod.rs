@@ -5,15 +5,7 @@ mod ports;
 mod routes;
 mod services;
 
-use std::{
-    collections::HashMap,
-    net::SocketAddr,
-    path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
-};
+use std::{collections::HashMap, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use portcullis_config::{
     declared::{Declared, ListenAddress, LogFormat, LogTarget, Role},
@@ -42,22 +34,17 @@ pub struct Registries {
     pub metrics: Arc<metrics::Registry>,
     /// TLS ticket keys of ports.
     pub tickets: TicketRegistry,
-    generation: AtomicU64,
 }
 
 impl Registries {
     /// For a process with this many workers.
     pub fn new(workers: usize, metrics: Arc<metrics::Registry>) -> Self {
-        Self {
-            endpoints: portcullis_balance::Registry::new(workers),
-            metrics,
-            tickets: TicketRegistry::default(),
-            generation: AtomicU64::new(0),
-        }
+        Self { endpoints: portcullis_balance::Registry::new(workers), metrics, tickets: TicketRegistry::default() }
     }
 }
 
-/// Compiles a declaration that passed all checks. All findings are collected; one that is an error makes it fail.
+/// Compiles a declaration that passed all checks. What it looks up in `registries` it does not change: a plan that is
+/// never published leaves no trace there once it is dropped. All findings are collected; one that is an error makes it fail.
 pub fn compile(declared: &Declared, registries: &Registries) -> Result<(Plan, Vec<Finding>), Vec<Finding>> {
     let mut compiler = Compiler { declared, registries, findings: Vec::new(), material: Vec::new() };
     let control_addresses = control_addresses(declared);
@@ -73,7 +60,7 @@ pub fn compile(declared: &Declared, registries: &Registries) -> Result<(Plan, Ve
     }
     let limits = &declared.limits;
     let plan = Plan {
-        generation: registries.generation.fetch_add(1, Relaxed) + 1,
+        generation: 0,
         ports,
         services,
         connections: said(limits.connections, defaults::PROCESS_CONNECTIONS),

@@ -166,7 +166,6 @@ fn endpoints(
             let label = address.to_string();
             let key = EndpointKey { service: service.name.value.clone(), address, form: hasher.finish() };
             let state = compiler.registries.endpoints.endpoint(&key);
-            state.revive();
             let Some(tls) = endpoint_tls(compiler, declared, tls, &host) else { continue };
             plans.push(EndpointPlan {
                 state: Arc::clone(&state),
