@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::{
-    verbs::{check, drain, map, reload, run, schema, status},
+    verbs::{check, drain, generate, map, reload, run, schema, status},
     verdict::Verdict,
 };
 
@@ -32,6 +32,7 @@ pub(crate) enum Verb {
     Run(run::Run),
     Check(check::Check),
     Map(map::Map),
+    Generate(generate::Generate),
     Schema(schema::Schema),
     Status(status::Status),
     Reload(reload::Reload),
@@ -45,6 +46,7 @@ impl Verb {
             Self::Run(verb) => verb.run(),
             Self::Check(verb) => verb.run(),
             Self::Map(verb) => verb.run(),
+            Self::Generate(verb) => verb.run(),
             Self::Schema(verb) => verb.run(),
             Self::Status(verb) => verb.run(),
             Self::Reload(verb) => verb.run(),

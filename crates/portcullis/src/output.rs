@@ -18,6 +18,16 @@ pub(crate) fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     print(&format!("{}\n", serde_json::to_string_pretty(value)?))
 }
 
+/// Says something beside the output, on standard error; if that is gone, nobody reads it.
+pub(crate) fn note(text: &str) {
+    let _ = writeln!(io::stderr(), "note: {text}");
+}
+
+/// Says why there is no output, on standard error.
+pub(crate) fn complain_text(text: &str) {
+    let _ = io::stderr().write_all(text.as_bytes());
+}
+
 /// Tells an error with its causes. If even standard error is gone, the exit code has to say it.
 pub(crate) fn complain(error: &anyhow::Error) {
     let _ = writeln!(io::stderr(), "portcullis: {error:#}");

@@ -62,7 +62,8 @@ fn recognises(path: &Path, text: &str) -> bool {
     let has_section = |section: &str| text.lines().any(|line| line.trim_end().strip_prefix(section) == Some(""));
     let is_other = || text.lines().any(|line| line.starts_with("apiVersion:") || line.starts_with("kind:"));
     let says = |word: &str| text.contains(word);
-    name.starts_with("portcullis.")
+    let is_ours = name == "portcullis.yaml" || name == "portcullis.yml";
+    is_ours
         || (has_section("ports:") || has_section("routes:") || has_section("services:"))
             && (says("listen:") && says("role:") || says("endpoints:") || says("allow:"))
             && !is_other()

@@ -87,8 +87,9 @@ fn open_sockets_say_what_is_live_dead_wider_or_undeclared() {
     assert_eq!(output.status.code(), Some(1), "{}", said(&output));
     let value: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let state = |number: u16| {
+        let number = number.to_string();
         let ports = value["ports"].as_array().unwrap().iter();
-        let mut ports = ports.filter(|port| port["ports"] == number.to_string() && port["transport"] == "tcp");
+        let mut ports = ports.filter(|port| port["ports"] == number && port["transport"] == "tcp");
         ports.next().map(|port| (port["state"].clone(), port["processes"].clone())).unwrap()
     };
     assert_eq!(state(port(&declared)).0, "wider");
