@@ -204,11 +204,8 @@ impl fmt::Display for Networks {
 
 impl FromIterator<Self> for Networks {
     fn from_iter<I: IntoIterator<Item = Self>>(sets: I) -> Self {
-        let mut union = Self::default();
-        for set in sets {
-            union.add(&set);
-        }
-        union
+        let (v4, v6): (Vec<Intervals>, Vec<Intervals>) = sets.into_iter().map(|set| (set.v4, set.v6)).unzip();
+        Self { v4: Intervals::union(v4), v6: Intervals::union(v6) }
     }
 }
 

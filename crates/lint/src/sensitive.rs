@@ -121,8 +121,8 @@ impl Class {
     pub fn severity(self, exposure: Exposure) -> Option<Severity> {
         use Severity::{Critical, High, Low, Medium};
         let (internet, public, private) = match self {
-            Self::Debugger => (Critical, Some(Critical), Some(High)),
-            Self::Database
+            Self::Debugger
+            | Self::Database
             | Self::Cache
             | Self::Queue
             | Self::RemoteAdministration

@@ -25,16 +25,21 @@ impl Intervals {
     }
 
     pub(super) fn add(&mut self, other: &Self) {
-        self.0.extend_from_slice(&other.0);
-        self.0.sort_unstable();
-        let mut merged: Vec<(u128, u128)> = Vec::with_capacity(self.0.len());
-        for (first, last) in self.0.drain(..) {
+        *self = Self::union(vec![std::mem::take(self), other.clone()]);
+    }
+
+    /// All numbers of all sets.
+    pub(super) fn union(sets: Vec<Self>) -> Self {
+        let mut all: Vec<(u128, u128)> = sets.into_iter().flat_map(|set| set.0).collect();
+        all.sort_unstable();
+        let mut merged: Vec<(u128, u128)> = Vec::with_capacity(all.len());
+        for (first, last) in all {
             match merged.last_mut() {
                 Some((_, end)) if first <= end.saturating_add(1) => *end = (*end).max(last),
                 _ => merged.push((first, last)),
             }
         }
-        self.0 = merged;
+        Self(merged)
     }
 
     pub(super) fn without(&self, other: &Self) -> Self {

@@ -47,6 +47,8 @@ pub(super) enum Unknown {
     On(Rc<str>),
     /// There is no such attribute or element: an error, unless `try` is asked.
     Missing(Rc<str>),
+    /// A network of which it is only known that it is a single address: `${chomp(data.http.me.body)}/32`.
+    Host(Rc<str>),
 }
 
 impl Unknown {
@@ -61,7 +63,7 @@ impl Unknown {
 
 impl fmt::Display for Unknown {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::On(what) | Self::Missing(what)) = self;
+        let (Self::On(what) | Self::Missing(what) | Self::Host(what)) = self;
         formatter.write_str(what)
     }
 }
@@ -185,7 +187,12 @@ impl Term {
 
     /// The value of a key, if this is a map that has it and it is not null.
     pub(super) fn get(&self, key: &str) -> Option<&Self> {
-        self.value.as_map()?.iter().find(|(name, _)| &**name == key).map(|(_, term)| term).filter(|t| !t.value.is_null())
+        self.value
+            .as_map()?
+            .iter()
+            .find(|(name, _)| &**name == key)
+            .map(|(_, term)| term)
+            .filter(|t| !t.value.is_null())
     }
 
     /// The items of a list; the term itself if it is a single thing, and nothing if it is null.
@@ -215,18 +222,5 @@ impl Term {
     /// A truth value at a key.
     pub(super) fn truth(&self, key: &str) -> Option<bool> {
         self.get(key)?.value.as_bool()
-    }
-
-    /// The resource that a key refers to.
-    pub(super) fn reference(&self, key: &str) -> Option<&Reference> {
-        self.get(key)?.as_reference()
-    }
-
-    /// The resource that this refers to.
-    pub(super) fn as_reference(&self) -> Option<&Reference> {
-        match &self.value {
-            Value::Reference(reference) => Some(reference),
-            _ => None,
-        }
     }
 }

@@ -1,0 +1,3 @@
+output "everyone" {
+  value = ["0.0.0.0/0"]
+}

@@ -1,0 +1,170 @@
+//! From files to modules: what lies in one folder is read together, and folders that are called as modules follow.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
+
+use hcl_edit::{expr::Expression, parser::parse_body};
+use rayon::prelude::*;
+
+use super::module::File;
+use crate::{
+    finding::Finding,
+    inputs::{FileId, Inputs, Span},
+    reading,
+};
+
+/// All folders that are read, with what was wrong in reading them.
+#[derive(Debug, Default)]
+pub(super) struct Loaded {
+    pub(super) folders: BTreeMap<PathBuf, Folder>,
+    pub(super) findings: Vec<Finding>,
+}
+
+/// The files of one folder.
+#[derive(Debug, Default)]
+pub(super) struct Folder {
+    /// `*.tf`, by name.
+    pub(super) files: Vec<File>,
+    /// `terraform.tfvars` and `*.auto.tfvars`, in the order in which they are applied.
+    pub(super) values: Vec<File>,
+    /// Whether a module of another folder calls this one.
+    pub(super) is_called: bool,
+}
+
+/// Reads the folders of these files, and those that they call.
+pub(super) fn load(inputs: &Inputs, files: &[FileId]) -> Loaded {
+    let mut loaded = Loaded::default();
+    let mut next: BTreeSet<PathBuf> = files.iter().map(|file| folder_of(inputs.path(*file))).collect();
+    while !next.is_empty() {
+        let wanted: Vec<PathBuf> = std::mem::take(&mut next).into_iter().collect();
+        let read: Vec<(PathBuf, (Folder, Vec<Finding>))> = wanted
+            .into_par_iter()
+            .map(|path| {
+                let folder = folder(inputs, files, &path);
+                (path, folder)
+            })
+            .collect();
+        for (path, (folder, findings)) in read {
+            next.extend(folder.files.iter().flat_map(|file| calls(&path, file)));
+            loaded.folders.insert(path, folder);
+            loaded.findings.extend(findings);
+        }
+        next.retain(|path| !loaded.folders.contains_key(path));
+    }
+    let called: BTreeSet<PathBuf> = loaded
+        .folders
+        .iter()
+        .flat_map(|(path, folder)| folder.files.iter().flat_map(|file| calls(path, file)).filter(move |to| to != path))
+        .collect();
+    for (path, folder) in &mut loaded.folders {
+        folder.is_called = called.contains(path);
+    }
+    loaded
+}
+
+/// The folder that a call names, if it is one of these files and not one from a registry.
+pub(super) fn called_folder(from: &Path, source: &str) -> Option<PathBuf> {
+    let is_local = source == "." || source == ".." || source.starts_with("./") || source.starts_with("../");
+    is_local.then(|| tidy(&from.join(source)))
+}
+
+fn calls(folder: &Path, file: &File) -> Vec<PathBuf> {
+    let sources = file.body.get_blocks("module").filter_map(|block| block.body.get_attribute("source"));
+    let named = sources.filter_map(|attribute| match &attribute.value {
+        Expression::String(text) => called_folder(folder, text.value()),
+        _ => None,
+    });
+    named.collect()
+}
+
+fn folder_of(path: &Path) -> PathBuf {
+    tidy(path.parent().unwrap_or(Path::new("")))
+}
+
+/// `a/./b/../c` is `a/c`; leading `..` stay.
+fn tidy(path: &Path) -> PathBuf {
+    let mut tidy = PathBuf::new();
+    for component in path.components() {
+        match component {
+            std::path::Component::CurDir => {}
+            std::path::Component::ParentDir
+                if matches!(tidy.components().next_back(), Some(std::path::Component::Normal(_))) =>
+            {
+                tidy.pop();
+            }
+            other => tidy.push(other),
+        }
+    }
+    tidy
+}
+
+/// The files of a folder: those that are under check, and those beside them that may be read.
+fn folder(inputs: &Inputs, files: &[FileId], path: &Path) -> (Folder, Vec<Finding>) {
+    let of_folder = |file: &&FileId| folder_of(inputs.path(**file)) == *path;
+    let mut ids: Vec<FileId> = files.iter().filter(of_folder).copied().collect();
+    if let Some(first) = ids.first().copied().or_else(|| files.first().copied()) {
+        ids.extend(beside(inputs, first, path));
+    }
+    ids.sort_by_key(|file| inputs.path(*file).to_owned());
+    ids.dedup();
+    let (mut read, mut findings) = (Folder::default(), Vec::new());
+    for id in ids {
+        let kind = kind(inputs.path(id));
+        match parse_body(inputs.text(id)) {
+            Ok(body) if kind == Some(Kind::Module) => read.files.push(File { id, body }),
+            Ok(body) => read.values.push(File { id, body }),
+            Err(error) => findings.push(mistake(id, &error)),
+        }
+    }
+    // `terraform.tfvars` first: what is applied later wins.
+    read.values.sort_by_key(|file| !inputs.path(file.id).ends_with("terraform.tfvars"));
+    (read, findings)
+}
+
+/// Files of a folder that nobody named.
+fn beside(inputs: &Inputs, from: FileId, folder: &Path) -> Vec<FileId> {
+    let listed = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    if !inputs.may_list(listed) {
+        return Vec::new();
+    }
+    let entries = fs::read_dir(listed).into_iter().flatten().flatten();
+    let names = entries.map(|entry| folder.join(entry.file_name())).filter(|path| kind(path).is_some());
+    let base = inputs.path(from).parent().map(Path::to_owned).unwrap_or_default();
+    names.filter_map(|path| inputs.follow(from, &relative(&base, &path)).ok()).collect()
+}
+
+/// A path as seen from a folder, so that it can be followed from a file there.
+fn relative(from: &Path, to: &Path) -> PathBuf {
+    let shared = from.components().zip(to.components()).take_while(|(left, right)| left == right).count();
+    let up = from.components().skip(shared).map(|_| std::path::Component::ParentDir);
+    up.chain(to.components().skip(shared)).collect()
+}
+
+/// What a file of Terraform is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Module,
+    Values,
+}
+
+/// By its name.
+pub(super) fn kind(path: &Path) -> Option<Kind> {
+    let name = path.file_name()?.to_string_lossy().into_owned();
+    if name == "terraform.tfvars" || name.ends_with(".auto.tfvars") {
+        Some(Kind::Values)
+    } else if path.extension().is_some_and(|end| end == "tf" || end == "tofu") {
+        Some(Kind::Module)
+    } else {
+        None
+    }
+}
+
+fn mistake(file: FileId, error: &hcl_edit::parser::Error) -> Finding {
+    let at = error.location().offset() as u32;
+    let is_bound = error.message().contains("nesting depth") || error.message().contains("chained binary operators");
+    let rule = if is_bound { &reading::BOUNDS } else { &reading::SYNTAX };
+    Finding::new(rule, Span { file, start: at, end: at }, format!("not the language of Terraform: {}", error.message()))
+}
