@@ -33,6 +33,9 @@ impl Check for UnknownName {
                 ports.look_up(redirect, redirect.span, findings);
             }
         }
+        if let Some(echo) = &declared.probe.echo {
+            ports.look_up(&echo.port, echo.port.span, findings);
+        }
         for service in &declared.services {
             if let Some(range) = &service.range {
                 ranges.look_up(range, range.span, findings);

@@ -5,6 +5,7 @@
 //! tell "said" from "assumed".
 
 mod port;
+mod probe;
 mod route;
 mod service;
 mod settings;
@@ -16,10 +17,11 @@ pub use port::{
     Accept, CertificateFiles, ClientCertificate, Clients, ListenAddress, PlaintextAccepted, Port, PortLimits, PortLog,
     PortTimeouts, PortTls, Protocol, ProxyProtocolIn, Role, TlsVersion,
 };
+pub use probe::{Echo, Ignored, Probe, Transport};
 pub use route::{Action, Allow, HeaderEdits, HostPattern, Matches, PathPattern, Rewrite, Route, ValuePattern};
 pub use service::{
     Balance, Eject, Endpoint, EndpointAddress, Health, HealthProbe, Percent, ProxyProtocolOut, Replicas, Retries,
-    Service, ServiceProtocol, ServiceTimeouts, ServiceTls, Space, StatusSpan, Verify,
+    Service, ServiceProcess, ServiceProtocol, ServiceTimeouts, ServiceTls, Space, StatusSpan, Verify,
 };
 pub use settings::{AccessLog, Admin, Defaults, Log, LogFormat, LogLevel, LogTarget, Metrics, ProcessLimits};
 pub use word::Word;
@@ -47,6 +49,8 @@ pub struct Declared {
     pub metrics: Metrics,
     /// `admin:` who may use the admin ports.
     pub admin: Admin,
+    /// `probe:` what `portcullis probe` leaves alone, and what helps it.
+    pub probe: Probe,
     /// `workers:` number of data-plane threads; `None` follows CPU affinity and the cgroup quota.
     pub workers: Option<Spanned<usize>>,
     /// `assert:` who must, or must not, reach what: `public -/-> role:database`. Judged by `check` over all files.

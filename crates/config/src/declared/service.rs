@@ -36,6 +36,8 @@ pub struct Service {
     pub tls: Option<Spanned<ServiceTls>>,
     /// `proxy-protocol: v1 | v2`: header sent to the endpoints.
     pub proxy_protocol: Option<Spanned<ProxyProtocolOut>>,
+    /// `process:` which program serves it, where that is on this host.
+    pub process: Option<Spanned<ServiceProcess>>,
     /// `idle-connections:` idle upstream connections kept per endpoint and worker.
     pub idle_connections: Option<Spanned<u32>>,
 }
@@ -79,6 +81,17 @@ pub enum ServiceProtocol {
     Postgres,
     /// Redis, forwarded as bytes.
     Redis,
+    /// SSH, forwarded as bytes.
+    Ssh,
+}
+
+/// `process: postgres`, or `{ command: postgres, user: postgres }`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceProcess {
+    /// Its command name, as `ps -o comm` shows it.
+    pub command: Spanned<String>,
+    /// The user as whom it runs; `None` for any.
+    pub user: Option<Spanned<String>>,
 }
 
 /// `endpoints: [127.0.0.1:3000, 10.0.0.7, "unix:/run/shop.sock", { address: ..., weight: 2 }]`

@@ -2,7 +2,7 @@
 
 use super::{
     Balance, ClientCertificate, LogFormat, LogLevel, PortLog, Protocol, ProxyProtocolOut, Role, ServiceProtocol,
-    TlsVersion,
+    TlsVersion, Transport,
 };
 
 /// A value that is one word out of a closed set.
@@ -49,8 +49,18 @@ impl Word for PortLog {
 
 impl Word for ServiceProtocol {
     const WHAT: &'static str = "a protocol that services speak";
-    const WORDS: &'static [(&'static str, Self)] =
-        &[("http", Self::Http), ("tcp", Self::Tcp), ("postgres", Self::Postgres), ("redis", Self::Redis)];
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("http", Self::Http),
+        ("tcp", Self::Tcp),
+        ("postgres", Self::Postgres),
+        ("redis", Self::Redis),
+        ("ssh", Self::Ssh),
+    ];
+}
+
+impl Word for Transport {
+    const WHAT: &'static str = "a transport";
+    const WORDS: &'static [(&'static str, Self)] = &[("tcp", Self::Tcp), ("udp", Self::Udp)];
 }
 
 impl Word for Balance {

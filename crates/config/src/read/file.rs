@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, hash_map};
 
-use super::{mistake::Mistake, port, reader::Reader, route, service, settings, values};
+use super::{mistake::Mistake, port, probe, reader::Reader, route, service, settings, values};
 use crate::{
     declared::{Declared, Range, RangeAccept},
     finding::{Finding, Findings},
@@ -57,7 +57,7 @@ impl FileReader {
             if let Some(node) = map.node("routes") {
                 self.routes(map.reader, node);
             }
-            for (key, span) in map.present(&["defaults", "limits", "log", "metrics", "admin", "workers"]) {
+            for (key, span) in map.present(&["defaults", "limits", "log", "metrics", "admin", "probe", "workers"]) {
                 self.setting(map.reader, key, span);
             }
             let declared = &mut self.declared;
@@ -65,6 +65,7 @@ impl FileReader {
             replace(&mut declared.limits, map.optional("limits", settings::process_limits));
             replace(&mut declared.log, map.optional("log", settings::log));
             replace(&mut declared.metrics, map.optional("metrics", settings::metrics));
+            replace(&mut declared.probe, map.optional("probe", probe::probe));
             if let Some(Spanned { value: (admin, is_token_unreadable), .. }) = map.optional("admin", settings::admin) {
                 declared.admin = admin;
                 declared.unreadable.token |= is_token_unreadable;

@@ -6,6 +6,7 @@ mod include;
 mod mapping;
 mod mistake;
 mod port;
+mod probe;
 mod reader;
 mod route;
 mod service;

@@ -11,7 +11,8 @@ use super::{
 };
 use crate::{
     declared::{
-        Eject, Endpoint, EndpointAddress, Health, HealthProbe, PortSpan, Replicas, Retries, Service, ServiceTimeouts,
+        Eject, Endpoint, EndpointAddress, Health, HealthProbe, PortSpan, Replicas, Retries, Service, ServiceProcess,
+        ServiceTimeouts,
     },
     finding::Finding,
     rule::RuleId,
@@ -38,6 +39,7 @@ pub(super) fn service(reader: &mut Reader<'_>, name: Spanned<String>, node: &Nod
             retries: map.optional("retries", retries),
             tls: map.optional("tls", |reader, node| tls::service_tls(reader, node, &what)),
             proxy_protocol: map.value("proxy-protocol", word),
+            process: map.optional("process", |reader, node| process(reader, node, &what)),
             idle_connections: map.value("idle-connections", number_between(0, 65_536)),
             endpoints: Vec::new(),
             name,
@@ -199,6 +201,27 @@ pub(super) fn retries(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Retrie
         attempts: map.value("attempts", number_between(0, 10)),
         budget: map.value("budget", values::percent),
     })
+}
+
+/// `process: postgres`, or `{ command: postgres, user: postgres }`.
+fn process(reader: &mut Reader<'_>, node: &Node<'_>, what: &str) -> Option<ServiceProcess> {
+    if !matches!(node.value, Value::Mapping(_)) {
+        let command = reader.value(node, command_name)?;
+        return Some(ServiceProcess { command: Spanned::new(command, node.span), user: None });
+    }
+    reader.mapping(node, "Process", &format!("`process` of {what}"), |map| {
+        let command = map.required("command", "postgres", command_name);
+        let user = map.value("user", command_name);
+        Some(ServiceProcess { command: command?, user })
+    })?
+}
+
+/// A name as `ps -o comm,user` shows it, not a path.
+fn command_name(text: &str) -> Result<String, Mistake> {
+    if text.is_empty() || text.contains('/') || text.chars().any(char::is_control) {
+        return Err(Mistake::new("is no such name", "a name as `ps -o comm,user` shows it, such as postgres"));
+    }
+    Ok(text.to_owned())
 }
 
 /// `timeouts:` of a service.

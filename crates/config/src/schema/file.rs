@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use super::{
     port::{Port, PortLimits},
     route::Route,
-    scalar::{Between, Bytes, Duration, Name, OneOf, Ports, Scalar, Secret, Text},
+    scalar::{Between, Bytes, Duration, Host, Name, OneOf, Ports, Scalar, Secret, Text},
     service::{EjectChoice, Retries, Service},
     shape::{Many, Named},
 };
@@ -41,6 +41,8 @@ pub(super) struct File {
     metrics: Option<Metrics>,
     /// Who may use the admin ports.
     admin: Option<Admin>,
+    /// What `portcullis probe` leaves alone, and what helps it.
+    probe: Option<Probe>,
 }
 
 /// A named span of port numbers, from which internal ports come.
@@ -154,6 +156,42 @@ struct Metrics {
 struct Admin {
     /// Bearer token of 16 characters or more; never in clear text, but `${env:NAME}` or `${file:PATH}`.
     token: Option<Scalar<Secret>>,
+}
+
+/// What `portcullis probe` leaves alone, and what helps it.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "kebab-case", deny_unknown_fields)]
+struct Probe {
+    /// Listeners that are none of this file's business.
+    ignore: Option<Many<Ignored>>,
+    /// Where a service sends back the headers that reached it.
+    echo: Option<Echo>,
+}
+
+/// A listener that is none of this file's business.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "kebab-case", deny_unknown_fields)]
+struct Ignored {
+    /// The number on which it listens.
+    port: Scalar<Between<1, 65_535>>,
+    /// The address on which it listens. Default: any.
+    address: Option<Scalar<Text>>,
+    /// What carries its bytes. Default: either.
+    protocol: Option<OneOf<declared::Transport>>,
+    /// Why it is left alone.
+    because: Scalar<Text>,
+}
+
+/// Where a GET is answered with the headers that reached the service.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "kebab-case", deny_unknown_fields)]
+struct Echo {
+    /// Name of the port.
+    port: NameText,
+    /// Host of the request. Default: the address.
+    host: Option<Scalar<Host>>,
+    /// Path of the request.
+    path: Scalar<Text>,
 }
 
 /// The name of a port, service, range or route.

@@ -49,6 +49,8 @@ pub(super) struct Service {
     tls: Option<ServiceTls>,
     /// PROXY header that is sent ahead. Default: none.
     proxy_protocol: Option<OneOf<declared::ProxyProtocolOut>>,
+    /// Which program serves it, where that is on this host: `portcullis probe` compares. Default: any.
+    process: Option<ProcessChoice>,
     /// Idle connections that are kept for each endpoint and worker, 0 to 65536.
     #[schemars(extend("default" = defaults::IDLE_CONNECTIONS))]
     idle_connections: Option<Scalar<Between<0, 65_536>>>,
@@ -60,6 +62,19 @@ pub(super) struct Service {
 struct Replicas {
     /// The most, 1 to 1000; ports for all of them must be there.
     max: Scalar<Between<1, 1_000>>,
+}
+
+/// The name of a command, or more.
+type ProcessChoice = Either<Scalar<Text>, Process>;
+
+/// Which program serves a service.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "kebab-case", deny_unknown_fields)]
+struct Process {
+    /// Its command name, as `ps -o comm` shows it.
+    command: Scalar<Text>,
+    /// The user as whom it runs. Default: any.
+    user: Option<Scalar<Text>>,
 }
 
 /// An address, or an address with a weight.
