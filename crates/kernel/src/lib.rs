@@ -16,6 +16,7 @@ pub mod listen;
 pub mod namespace;
 mod processes;
 pub mod refused;
+pub mod settings;
 pub mod splice;
 mod table;
 pub mod tcp;

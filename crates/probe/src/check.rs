@@ -1,0 +1,265 @@
+//! The closed set of checks: ids, severities and what each is about.
+//!
+//! [`CHECKS`] is the one list; reports, metrics and the reference page come from it.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+/// One thing that is checked. The order is that of [`CHECKS`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Check {
+    /// Nobody listens on a port of the proxy.
+    DeadPort,
+    /// Nobody listens on an endpoint of a service on this host.
+    DeadEndpoint,
+    /// A declared number is held by an outgoing connection, or by a socket that does not listen.
+    StolenPort,
+    /// What is declared on one address listens on more.
+    WrongScope,
+    /// Another program than the declared one listens.
+    WrongProcess,
+    /// Two programs listen on one address, and the kernel deals connections to both.
+    SharedPort,
+    /// A more specific address takes connections away from a declared wildcard.
+    ShadowedPort,
+    /// Something listens that nothing declares.
+    UndeclaredListener,
+    /// Connections wait to be accepted, up to half of the queue or more.
+    AcceptQueue,
+    /// Connections were dropped because a queue was full, while the probe ran.
+    QueueOverflow,
+    /// A declared number lies among those that the kernel gives to outgoing connections.
+    EphemeralPort,
+    /// A declared number below 1024 may be taken by any user.
+    UnprivilegedPort,
+    /// The kernel takes packets for 127.0.0.0/8 from the network.
+    RoutedLoopback,
+    /// The kernel makes the queues of listeners shorter than the proxy asks for.
+    ShortQueue,
+}
+
+/// Which part of a run a check belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Group {
+    /// What the kernel's tables say; nothing is sent.
+    Inventory,
+    /// What can be connected to, and what it speaks.
+    Reach,
+    /// What gets past a port that should not.
+    Attack,
+}
+
+impl Group {
+    /// All of them, in the order in which they run.
+    pub const ALL: [Self; 3] = [Self::Inventory, Self::Reach, Self::Attack];
+
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Inventory => "inventory",
+            Self::Reach => "reach",
+            Self::Attack => "attack",
+        }
+    }
+}
+
+/// How bad it is when a check fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// More is open than was declared, or what was declared does not work.
+    Error,
+    /// A person should look.
+    Warning,
+}
+
+impl Severity {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        }
+    }
+}
+
+impl Check {
+    /// The id that reports print, such as `dead-port`.
+    pub fn id(self) -> &'static str {
+        self.entry().id
+    }
+
+    /// How bad it is when it fails, unless the outcome says otherwise.
+    pub fn severity(self) -> Severity {
+        self.entry().severity
+    }
+
+    /// Which part of a run it belongs to.
+    pub fn group(self) -> Group {
+        self.entry().group
+    }
+
+    /// One sentence on what a failure means.
+    pub fn about(self) -> &'static str {
+        self.entry().about
+    }
+
+    fn entry(self) -> &'static Entry {
+        &CHECKS[self as usize]
+    }
+}
+
+impl fmt::Display for Check {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.id())
+    }
+}
+
+impl Serialize for Check {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.id())
+    }
+}
+
+/// An entry of [`CHECKS`].
+#[derive(Debug)]
+pub struct Entry {
+    /// The check.
+    pub check: Check,
+    /// Its printed id.
+    pub id: &'static str,
+    /// Which part of a run it belongs to.
+    pub group: Group,
+    /// How bad it is when it fails.
+    pub severity: Severity,
+    /// One sentence on what a failure means.
+    pub about: &'static str,
+}
+
+/// Every check, at the index of its [`Check`].
+pub const CHECKS: &[Entry] = &[
+    inventory(Check::DeadPort, "dead-port", Severity::Error, "Nobody listens on a declared port of the proxy."),
+    inventory(
+        Check::DeadEndpoint,
+        "dead-endpoint",
+        Severity::Error,
+        "Nobody listens on an endpoint of a service on this host.",
+    ),
+    inventory(
+        Check::StolenPort,
+        "stolen-port",
+        Severity::Error,
+        "A declared number is held by an outgoing connection, or by a socket that does not listen.",
+    ),
+    inventory(
+        Check::WrongScope,
+        "wrong-scope",
+        Severity::Error,
+        "What is declared on one address listens on more, so that it can be reached beside the proxy.",
+    ),
+    inventory(
+        Check::WrongProcess,
+        "wrong-process",
+        Severity::Error,
+        "Another program than the declared one listens on a declared port.",
+    ),
+    inventory(
+        Check::SharedPort,
+        "shared-port",
+        Severity::Error,
+        "Two programs listen on one address by SO_REUSEPORT, and the kernel deals connections to both.",
+    ),
+    inventory(
+        Check::ShadowedPort,
+        "shadowed-port",
+        Severity::Error,
+        "A stranger on a more specific address takes connections away from a declared wildcard.",
+    ),
+    inventory(
+        Check::UndeclaredListener,
+        "undeclared-listener",
+        Severity::Error,
+        "Something of this estate listens that nothing declares.",
+    ),
+    inventory(
+        Check::AcceptQueue,
+        "accept-queue",
+        Severity::Warning,
+        "Half of a listener's queue or more is full of connections that wait to be accepted.",
+    ),
+    inventory(
+        Check::QueueOverflow,
+        "queue-overflow",
+        Severity::Warning,
+        "Connections were dropped because a listener's queue was full, while the probe ran.",
+    ),
+    inventory(
+        Check::EphemeralPort,
+        "ephemeral-port",
+        Severity::Warning,
+        "Declared numbers lie among those that the kernel gives to outgoing connections.",
+    ),
+    inventory(
+        Check::UnprivilegedPort,
+        "unprivileged-port",
+        Severity::Warning,
+        "Any user of this host may take a declared port below 1024 while the proxy is down.",
+    ),
+    inventory(
+        Check::RoutedLoopback,
+        "routed-loopback",
+        Severity::Error,
+        "An interface takes packets for 127.0.0.0/8 from the network, so loopback ports are not private.",
+    ),
+    inventory(
+        Check::ShortQueue,
+        "short-queue",
+        Severity::Warning,
+        "The kernel makes the queues of listeners shorter than the proxy asks for.",
+    ),
+];
+
+const fn inventory(check: Check, id: &'static str, severity: Severity, about: &'static str) -> Entry {
+    Entry { check, id, group: Group::Inventory, severity, about }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_check_stands_at_its_own_index() {
+        for (index, entry) in CHECKS.iter().enumerate() {
+            assert_eq!(entry.check as usize, index, "{}", entry.id);
+        }
+    }
+
+    #[test]
+    fn the_reference_lists_every_check() {
+        let reference = include_str!("../../../docs/reference/probe.md");
+        let Some((_, table)) = reference.split_once("<!-- checks -->") else { panic!("no table of checks") };
+        let rows: Vec<String> = CHECKS
+            .iter()
+            .map(|entry| {
+                let (id, about) = (entry.id, entry.about);
+                format!("| `{id}` | {} | {} | {about} |", entry.group.word(), entry.severity.word())
+            })
+            .collect();
+        let listed: Vec<&str> = table.trim().lines().skip(2).take_while(|line| line.starts_with('|')).collect();
+        assert_eq!(listed, rows);
+    }
+
+    #[test]
+    fn ids_are_unique_and_in_kebab_case() {
+        let mut seen = HashSet::new();
+        for entry in CHECKS {
+            assert!(seen.insert(entry.id), "{} twice", entry.id);
+            assert!(entry.id.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'), "{}", entry.id);
+            assert!(entry.about.ends_with('.'), "{}", entry.id);
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! Who keeps a declared number from being listened on, where nobody listens.
+
+use portcullis_kernel::inventory::{OpenSocket, Protocol, State};
+
+use super::{Declaration, Live, holders};
+use crate::{check::Check, outcome::Outcome};
+
+/// What holds the address without listening, if anything does: an outgoing connection whose local port the number is, or
+/// a socket that is bound and nothing more.
+pub(super) fn by(place: &Declaration<'_, '_>, live: &Live) -> Option<Outcome> {
+    let holder = live.inventory.sockets.iter().find(|socket| holds(socket, place))?;
+    let who = holders(&[holder]);
+    let address = holder.address;
+    let outcome = |got: String| place.fail(Check::StolenPort, "looked for who holds the number", got);
+    Some(match (holder.state, holder.peer) {
+        (State::Bound, _) => outcome(format!("nobody listens, and {who} has bound {address} without listening"))
+            .fix("let it listen, or end it"),
+        (_, Some(peer)) => outcome(format!(
+            "nobody listens, and {who} uses {address} for an outgoing connection to {peer}"
+        ))
+        .fix(format!(
+            "end the connection, then keep the number: `sysctl -w net.ipv4.ip_local_reserved_ports={}`",
+            address.port()
+        )),
+        (_, None) => return None,
+    })
+}
+
+/// A connection in TIME_WAIT keeps nobody from listening who sets SO_REUSEADDR, as servers do.
+fn holds(socket: &OpenSocket, place: &Declaration<'_, '_>) -> bool {
+    let (own, asked) = (socket.address.ip().to_canonical(), place.address.ip().to_canonical());
+    let meets = own == asked || (own.is_ipv4() == asked.is_ipv4() && (own.is_unspecified() || asked.is_unspecified()));
+    let is_in_the_way = matches!(socket.state, State::Connected | State::Bound);
+    socket.protocol == Protocol::Tcp && socket.address.port() == place.address.port() && meets && is_in_the_way
+}
