@@ -20,3 +20,4 @@ pub mod settings;
 pub mod splice;
 mod table;
 pub mod tcp;
+pub mod who;

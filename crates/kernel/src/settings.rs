@@ -42,7 +42,7 @@ impl PortSettings {
     }
 }
 
-/// `32768	60999`
+/// `32768 60999`, with a tab between them
 fn parse_span(text: &str) -> Option<RangeInclusive<u16>> {
     let mut numbers = text.split_whitespace().map(str::parse);
     Some(numbers.next()?.ok()?..=numbers.next()?.ok()?)

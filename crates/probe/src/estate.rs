@@ -1,9 +1,12 @@
 //! The declaration as a probe sees it: which addresses of this host should be listened on, and by whom.
 
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::{
+    collections::BTreeSet,
+    net::{SocketAddr, ToSocketAddrs},
+};
 
 use portcullis_config::{
-    declared::{Declared, EndpointAddress, Ignored, ListenAddress, Port, Service, Transport},
+    declared::{Declared, EndpointAddress, Ignored, ListenAddress, Port, Service, Space, Transport},
     sources::Sources,
     span::Span,
 };
@@ -44,10 +47,31 @@ pub struct ServiceEndpoint<'a> {
     pub service: &'a Service,
     /// Where it is.
     pub address: SocketAddr,
-    /// Whether that is on this host.
-    pub is_here: bool,
+    /// In which port space that is.
+    pub seat: Seat<'a>,
     /// Where the file says it.
     pub span: Span,
+}
+
+/// Where an endpoint is, as seen from this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seat<'a> {
+    /// An address of this host, in this network namespace.
+    Here,
+    /// A network namespace of this host, by its name.
+    Namespace(&'a str),
+    /// Another host.
+    Elsewhere,
+}
+
+impl<'a> Seat<'a> {
+    fn of(service: &'a Service, address: SocketAddr) -> Self {
+        match service.space.as_ref().map(|space| &space.value) {
+            Some(Space::Namespace(name)) => Self::Namespace(name),
+            Some(Space::Host) | None if is_local(address.ip()) => Self::Here,
+            Some(Space::Remote(_) | Space::Host) | None => Self::Elsewhere,
+        }
+    }
 }
 
 impl<'a> Estate<'a> {
@@ -74,7 +98,7 @@ impl<'a> Estate<'a> {
                 endpoints.extend(addresses.into_iter().map(|address| ServiceEndpoint {
                     service,
                     address,
-                    is_here: is_local(address.ip()),
+                    seat: Seat::of(service, address),
                     span: endpoint.span,
                 }));
             }
@@ -83,9 +107,13 @@ impl<'a> Estate<'a> {
         Self { declared, sources, ports: ports.collect(), endpoints, unresolved }
     }
 
-    /// Endpoints on this host.
-    pub fn endpoints_here(&self) -> impl Iterator<Item = &ServiceEndpoint<'a>> {
-        self.endpoints.iter().filter(|endpoint| endpoint.is_here)
+    /// Names of the network namespaces in which services have their ports.
+    pub fn namespaces(&self) -> BTreeSet<&'a str> {
+        let named = |endpoint: &ServiceEndpoint<'a>| match endpoint.seat {
+            Seat::Namespace(name) => Some(name),
+            Seat::Here | Seat::Elsewhere => None,
+        };
+        self.endpoints.iter().filter_map(named).collect()
     }
 
     /// A place for reports.
@@ -123,6 +151,10 @@ impl OwnPort<'_> {
 impl ServiceEndpoint<'_> {
     /// How reports call it.
     pub fn title(&self) -> String {
-        format!("endpoint {} of service `{}`", self.address, self.service.name.value)
+        let space = match self.seat {
+            Seat::Namespace(name) => format!(" in namespace {name}"),
+            Seat::Here | Seat::Elsewhere => String::new(),
+        };
+        format!("endpoint {} of service `{}`{space}", self.address, self.service.name.value)
     }
 }

@@ -14,3 +14,6 @@ pub mod check;
 pub mod estate;
 pub mod inventory;
 pub mod outcome;
+pub mod output;
+pub mod report;
+pub mod run;

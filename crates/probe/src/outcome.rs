@@ -1,5 +1,7 @@
 //! What a check reports: what it tried, what it got, and its verdict.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use crate::check::{Check, Severity};
@@ -59,6 +61,12 @@ pub struct Place {
     pub line: usize,
     /// In characters, from 1.
     pub column: usize,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}:{}:{}", self.file, self.line, self.column)
+    }
 }
 
 impl Outcome {

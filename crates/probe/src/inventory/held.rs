@@ -1,14 +1,14 @@
 //! Who keeps a declared number from being listened on, where nobody listens.
 
-use portcullis_kernel::inventory::{OpenSocket, Protocol, State};
+use portcullis_kernel::inventory::{Inventory, OpenSocket, Protocol, State};
 
-use super::{Declaration, Live, holders};
+use super::{Declaration, holders};
 use crate::{check::Check, outcome::Outcome};
 
 /// What holds the address without listening, if anything does: an outgoing connection whose local port the number is, or
 /// a socket that is bound and nothing more.
-pub(super) fn by(place: &Declaration<'_, '_>, live: &Live) -> Option<Outcome> {
-    let holder = live.inventory.sockets.iter().find(|socket| holds(socket, place))?;
+pub(super) fn by(place: &Declaration<'_, '_>, inventory: &Inventory) -> Option<Outcome> {
+    let holder = inventory.sockets.iter().find(|socket| holds(socket, place))?;
     let who = holders(&[holder]);
     let address = holder.address;
     let outcome = |got: String| place.fail(Check::StolenPort, "looked for who holds the number", got);

@@ -7,23 +7,32 @@ use portcullis_config::{
     scope::Scope,
 };
 use portcullis_kernel::{
-    inventory::{Families, OpenSocket},
+    inventory::{Families, Inventory, OpenSocket},
     refused::nobody_listens,
 };
 
-use super::{Declaration, Live, Sockets, Who, held, holders, words};
-use crate::{check::Check, estate::Estate, outcome::Outcome};
+use super::{Declaration, Sockets, Who, held, holders, words};
+use crate::{
+    check::Check,
+    estate::{Estate, Seat},
+    outcome::Outcome,
+};
 
 const LOOKED: &str = "looked for a TCP listener on the address";
 
-pub(super) fn check(place: &Declaration<'_, '_>, sockets: &Sockets<'_>, live: &Live, outcomes: &mut Vec<Outcome>) {
+pub(super) fn check(
+    place: &Declaration<'_, '_>,
+    sockets: &Sockets<'_>,
+    inventory: &Inventory,
+    outcomes: &mut Vec<Outcome>,
+) {
     let dead = match place.who {
         Who::Proxy => Check::DeadPort,
         Who::Service(_) => Check::DeadEndpoint,
     };
     let serving = sockets.serving();
     if serving.is_empty() {
-        outcomes.push(match held::by(place, live) {
+        outcomes.push(match held::by(place, inventory) {
             Some(stolen) => stolen,
             None => nobody(place, dead),
         });
@@ -33,11 +42,21 @@ pub(super) fn check(place: &Declaration<'_, '_>, sockets: &Sockets<'_>, live: &L
     outcomes.push(scope(place, sockets));
 }
 
+/// A namespace that can not be looked at.
+pub(super) fn unseen(place: &Declaration<'_, '_>) -> Outcome {
+    place
+        .unknown(Check::DeadEndpoint, LOOKED, "its network namespace can not be seen")
+        .fix("run the probe as root, or make the namespace")
+}
+
 fn nobody(place: &Declaration<'_, '_>, dead: Check) -> Outcome {
     match place.who {
         Who::Proxy => place
             .fail(dead, LOOKED, format!("nobody listens on {}", place.address))
             .fix("start the proxy with this file (`portcullis run`), or `portcullis reload` if it runs an older one"),
+        Who::Service(_) if place.seat != Seat::Here => place
+            .fail(dead, LOOKED, format!("nobody listens on {} there", place.address))
+            .fix("start the service there, or declare where it listens"),
         Who::Service(endpoint) => {
             let siblings = endpoint.service.endpoints.iter().filter_map(|sibling| match sibling.address {
                 EndpointAddress::Tcp(address) => Some(address),
@@ -55,6 +74,10 @@ fn scope(place: &Declaration<'_, '_>, sockets: &Sockets<'_>) -> Outcome {
     let Some(widest) = wider.iter().max_by_key(|socket| socket.families == Families::Both) else {
         return place.pass(Check::WrongScope, TRIED, format!("{} is all that it listens on", place.address));
     };
+    if place.seat != Seat::Here {
+        let got = format!("{} is all that the namespace has of it", words::place(widest));
+        return place.pass(Check::WrongScope, TRIED, got);
+    }
     let who = holders(&sockets.wider);
     let where_it_is = words::place(widest);
     if place.address.ip().is_unspecified() {

@@ -8,7 +8,7 @@ mod settings;
 mod undeclared;
 mod words;
 
-use std::net::SocketAddr;
+use std::{collections::BTreeMap, net::SocketAddr};
 
 use portcullis_config::span::Span;
 use portcullis_kernel::{
@@ -18,7 +18,7 @@ use portcullis_kernel::{
 
 use crate::{
     check::{Check, Severity},
-    estate::{Estate, OwnPort, ServiceEndpoint},
+    estate::{Estate, OwnPort, Seat, ServiceEndpoint},
     outcome::{Outcome, Place},
 };
 
@@ -29,19 +29,42 @@ pub use words::holders;
 #[derive(Debug)]
 pub struct Live {
     /// Every socket of this namespace.
-    pub inventory: Inventory,
-    /// Its settings; `None` if they can not be read.
+    pub here: Inventory,
+    /// Those of other namespaces, by name, as far as they can be seen.
+    pub namespaces: BTreeMap<String, Inventory>,
+    /// The settings of this namespace; `None` if they can not be read.
     pub settings: Option<PortSettings>,
     /// The proxy's process, where its admin port told it.
     pub proxy: Option<i32>,
+}
+
+impl Live {
+    /// The sockets of a port space, if it can be seen.
+    pub(crate) fn of(&self, seat: Seat<'_>) -> Option<&Inventory> {
+        match seat {
+            Seat::Here => Some(&self.here),
+            Seat::Namespace(name) => self.namespaces.get(name),
+            Seat::Elsewhere => None,
+        }
+    }
+
+    /// Every port space that can be seen, this one first.
+    pub(crate) fn spaces(&self) -> impl Iterator<Item = (Seat<'_>, &Inventory)> {
+        let others = self.namespaces.iter().map(|(name, inventory)| (Seat::Namespace(name), inventory));
+        std::iter::once((Seat::Here, &self.here)).chain(others)
+    }
 }
 
 /// Holds all of it against the declaration.
 pub fn check(estate: &Estate<'_>, live: &Live, beyond: Beyond) -> Vec<Outcome> {
     let mut outcomes = Vec::new();
     for place in places(estate) {
-        let sockets = Sockets::at(&place, live);
-        listening::check(&place, &sockets, live, &mut outcomes);
+        let Some(inventory) = live.of(place.seat) else {
+            outcomes.push(listening::unseen(&place));
+            continue;
+        };
+        let sockets = Sockets::at(&place, inventory);
+        listening::check(&place, &sockets, inventory, &mut outcomes);
         owners::check(&place, &sockets, live, &mut outcomes);
         queues::check_queue(&place, &sockets, &mut outcomes);
     }
@@ -60,6 +83,7 @@ pub fn check_overflows(before: Overflows, after: Overflows) -> Outcome {
 /// An address of this host on which somebody is to listen.
 pub(crate) struct Declaration<'a, 'e> {
     pub(crate) address: SocketAddr,
+    pub(crate) seat: Seat<'a>,
     pub(crate) title: String,
     pub(crate) place: Option<Place>,
     pub(crate) who: Who<'a, 'e>,
@@ -75,7 +99,11 @@ pub(crate) enum Who<'a, 'e> {
 
 impl Declaration<'_, '_> {
     fn outcome(&self, outcome: Outcome) -> Outcome {
-        outcome.at(self.place.clone())
+        let outcome = outcome.at(self.place.clone());
+        match self.seat {
+            Seat::Namespace(name) => outcome.from(name),
+            Seat::Here | Seat::Elsewhere => outcome,
+        }
     }
 
     pub(crate) fn pass(&self, check: Check, tried: &str, got: impl Into<String>) -> Outcome {
@@ -96,17 +124,20 @@ pub(crate) fn places<'a, 'e>(estate: &'e Estate<'a>) -> Vec<Declaration<'a, 'e>>
     let place = |span: Span| estate.place(span);
     let port = |own: &OwnPort<'a>| Declaration {
         address: own.address,
+        seat: Seat::Here,
         title: own.title(),
         place: place(own.port.listen.span),
         who: Who::Proxy,
     };
     let endpoint = |endpoint: &'e ServiceEndpoint<'a>| Declaration {
         address: endpoint.address,
+        seat: endpoint.seat,
         title: endpoint.title(),
         place: place(endpoint.span),
         who: Who::Service(endpoint),
     };
-    estate.ports.iter().map(port).chain(estate.endpoints_here().map(endpoint)).collect()
+    let endpoints = estate.endpoints.iter().filter(|endpoint| endpoint.seat != Seat::Elsewhere);
+    estate.ports.iter().map(port).chain(endpoints.map(endpoint)).collect()
 }
 
 /// The listeners that have to do with one declared address.
@@ -120,9 +151,9 @@ pub(crate) struct Sockets<'l> {
 }
 
 impl<'l> Sockets<'l> {
-    fn at(declaration: &Declaration<'_, '_>, live: &'l Live) -> Self {
+    fn at(declaration: &Declaration<'_, '_>, inventory: &'l Inventory) -> Self {
         let address = declaration.address;
-        let listeners = live.inventory.sockets.iter().filter(|socket| {
+        let listeners = inventory.sockets.iter().filter(|socket| {
             socket.protocol == Protocol::Tcp
                 && socket.state == State::Listening
                 && socket.address.port() == address.port()

@@ -6,7 +6,11 @@ use portcullis_config::scope::Scope;
 use portcullis_kernel::{listen::BACKLOG, settings::PortSettings};
 
 use super::{Live, places};
-use crate::{check::Check, estate::Estate, outcome::Outcome};
+use crate::{
+    check::Check,
+    estate::{Estate, Seat},
+    outcome::Outcome,
+};
 
 /// Below this a port is privileged, as far as anybody remembers.
 const PRIVILEGED_BELOW: u16 = 1024;
@@ -28,7 +32,8 @@ fn ephemeral(estate: &Estate<'_>, settings: &PortSettings) -> Outcome {
     let subject = "declared numbers";
     let tried = format!("compared them with net.ipv4.ip_local_port_range ({first}-{last})");
     let mut spans: BTreeSet<(u16, u16)> = BTreeSet::new();
-    for number in places(estate).iter().map(|place| place.address.port()).filter(|port| settings.is_ephemeral(*port)) {
+    let here = places(estate).into_iter().filter(|place| place.seat == Seat::Here);
+    for number in here.map(|place| place.address.port()).filter(|port| settings.is_ephemeral(*port)) {
         spans.insert((number, number));
     }
     let mut place = None;
@@ -70,7 +75,8 @@ fn unprivileged(estate: &Estate<'_>, settings: &PortSettings) -> Option<Outcome>
 fn loopback(estate: &Estate<'_>, settings: &PortSettings) -> Option<Outcome> {
     const TRIED: &str = "read net.ipv4.conf.*.route_localnet";
     let places = places(estate);
-    let private = places.iter().find(|place| Scope::of(place.address.ip()) == Scope::Loopback)?;
+    let private =
+        places.iter().find(|place| place.seat == Seat::Here && Scope::of(place.address.ip()) == Scope::Loopback)?;
     let subject = "loopback ports";
     if settings.loopback_routed.is_empty() {
         return Some(Outcome::pass(

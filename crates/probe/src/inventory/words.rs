@@ -24,11 +24,10 @@ pub fn holders(sockets: &[&OpenSocket]) -> String {
     }
     let rest = named.len().saturating_sub(NAMED);
     named.truncate(NAMED);
-    let mut text = named.join(" and ");
     if rest > 0 {
-        text.push_str(&format!(" and {rest} more"));
+        named.push(format!("{rest} more"));
     }
-    text
+    named.join(" and ")
 }
 
 /// `redis-server (pid 812, user redis)`
