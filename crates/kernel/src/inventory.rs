@@ -107,11 +107,13 @@ pub enum Unseen {
 impl fmt::Display for Unseen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Owners { sockets: 1 } => {
-                f.write_str("the process of 1 socket, which belongs to another user; root sees it")
-            }
             Self::Owners { sockets } => {
-                write!(f, "the processes of {sockets} sockets, which belong to other users; root sees them")
+                let of = if *sockets == 1 {
+                    "the process of 1 socket".to_owned()
+                } else {
+                    format!("the processes of {sockets} sockets")
+                };
+                write!(f, "{of}: of another user, which root sees, or of another PID namespace")
             }
             Self::Table { protocol, cause } => write!(f, "the {} sockets: {cause}", protocol.word()),
             Self::Details { cause } => write!(f, "backlogs, and which IPv6 sockets take IPv4: {cause}"),

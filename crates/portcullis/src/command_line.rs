@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::{
-    verbs::{check, drain, generate, map, reload, run, schema, status},
+    verbs::{check, drain, generate, map, probe, reload, run, schema, status},
     verdict::Verdict,
 };
 
@@ -12,6 +12,7 @@ Examples:
   portcullis check portcullis.yaml     what is wrong with the file, before any socket is opened
   portcullis run portcullis.yaml       the proxy, in the foreground
   portcullis map --live                which port leads where, and whether it is so
+  portcullis probe portcullis.yaml     what is really open, held against the file
   portcullis status                    ports, services and endpoints of the running proxy
   portcullis reload                    take on the edited file, or say why not
 
@@ -33,6 +34,7 @@ pub(crate) enum Verb {
     Check(check::Check),
     Map(map::Map),
     Generate(generate::Generate),
+    Probe(probe::Probe),
     Schema(schema::Schema),
     Status(status::Status),
     Reload(reload::Reload),
@@ -47,6 +49,7 @@ impl Verb {
             Self::Check(verb) => verb.run(),
             Self::Map(verb) => verb.run(),
             Self::Generate(verb) => verb.run(),
+            Self::Probe(verb) => verb.run(),
             Self::Schema(verb) => verb.run(),
             Self::Status(verb) => verb.run(),
             Self::Reload(verb) => verb.run(),

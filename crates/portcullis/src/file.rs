@@ -12,7 +12,7 @@ use clap::Args;
 pub(crate) const DEFAULT: &str = "portcullis.yaml";
 
 /// A configuration file, named with or without its option.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct FileArguments {
     /// The configuration file [default: portcullis.yaml]
     #[arg(value_name = "FILE")]

@@ -1,7 +1,12 @@
 //! Writing for people and programs: a broken pipe is no error, and colour is for terminals.
 
-use std::io::{self, IsTerminal, Write};
+use std::{
+    fs,
+    io::{self, IsTerminal, Write},
+    path::Path,
+};
 
+use anyhow::Context;
 use comfy_table::{ContentArrangement, Table, presets};
 use portcullis_config::report::Style;
 
@@ -26,6 +31,16 @@ pub(crate) fn note(text: &str) {
 /// Says why there is no output, on standard error.
 pub(crate) fn complain_text(text: &str) {
     let _ = io::stderr().write_all(text.as_bytes());
+}
+
+/// Writes a file in one step: whoever reads it finds the old text or the new one, never half of one.
+pub(crate) fn replace(path: &Path, text: &str) -> anyhow::Result<()> {
+    let failed = || format!("can not write {}", path.display());
+    let mut beside = path.as_os_str().to_owned();
+    // node-exporter reads what ends in `.prom`, so not this.
+    beside.push(format!(".{}.tmp", std::process::id()));
+    fs::write(&beside, text).with_context(failed)?;
+    fs::rename(&beside, path).with_context(failed)
 }
 
 /// Tells an error with its causes. If even standard error is gone, the exit code has to say it.
@@ -63,8 +78,6 @@ pub(crate) fn is_colourful(stream: &impl IsTerminal) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use anyhow::Context;
-
     use super::*;
 
     #[test]

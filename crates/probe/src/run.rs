@@ -28,8 +28,6 @@ pub struct Options {
     pub beyond: Beyond,
     /// Further network namespaces to look into.
     pub namespaces: Vec<Namespace>,
-    /// The proxy's process, where its admin port told it.
-    pub proxy: Option<i32>,
 }
 
 /// Does it.
@@ -76,7 +74,7 @@ pub fn look(estate: &Estate<'_>, options: &Options, report: &mut Report) -> Live
             namespaces.insert(name.to_owned(), take(name, &namespace));
         }
     }
-    Live { here, namespaces, settings: PortSettings::of(&Namespace::own()).ok(), proxy: options.proxy }
+    Live { here, namespaces, settings: PortSettings::of(&Namespace::own()).ok() }
 }
 
 fn overflows() -> Overflows {

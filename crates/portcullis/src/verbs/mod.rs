@@ -4,6 +4,7 @@ pub(crate) mod check;
 pub(crate) mod drain;
 pub(crate) mod generate;
 pub(crate) mod map;
+pub(crate) mod probe;
 pub(crate) mod reload;
 pub(crate) mod run;
 pub(crate) mod schema;

@@ -34,8 +34,6 @@ pub struct Live {
     pub namespaces: BTreeMap<String, Inventory>,
     /// The settings of this namespace; `None` if they can not be read.
     pub settings: Option<PortSettings>,
-    /// The proxy's process, where its admin port told it.
-    pub proxy: Option<i32>,
 }
 
 impl Live {
@@ -58,6 +56,7 @@ impl Live {
 /// Holds all of it against the declaration.
 pub fn check(estate: &Estate<'_>, live: &Live, beyond: Beyond) -> Vec<Outcome> {
     let mut outcomes = Vec::new();
+    let proxy = owners::proxy(estate, live);
     for place in places(estate) {
         let Some(inventory) = live.of(place.seat) else {
             outcomes.push(listening::unseen(&place));
@@ -65,7 +64,7 @@ pub fn check(estate: &Estate<'_>, live: &Live, beyond: Beyond) -> Vec<Outcome> {
         };
         let sockets = Sockets::at(&place, inventory);
         listening::check(&place, &sockets, inventory, &mut outcomes);
-        owners::check(&place, &sockets, live, &mut outcomes);
+        owners::check(&place, &sockets, proxy, &mut outcomes);
         queues::check_queue(&place, &sockets, &mut outcomes);
     }
     listening::check_unix(estate, &mut outcomes);

@@ -1,11 +1,11 @@
 //! Whether those who listen are those who should.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use portcullis_kernel::inventory::{OpenSocket, SocketProcess};
 
-use super::{Declaration, Live, Sockets, Who, holders, words};
-use crate::{check::Check, outcome::Outcome};
+use super::{Declaration, Live, Sockets, Who, holders, places, words};
+use crate::{check::Check, estate::Estate, outcome::Outcome};
 
 /// The kernel keeps this many bytes of a command's name.
 const COMMAND_BYTES: usize = 15;
@@ -13,12 +13,33 @@ const COMMAND_BYTES: usize = 15;
 /// The proxy's own command.
 const PROXY: &str = "portcullis";
 
-pub(super) fn check(place: &Declaration<'_, '_>, sockets: &Sockets<'_>, live: &Live, outcomes: &mut Vec<Outcome>) {
+/// The running proxy: of the processes with its name the one that listens on most of the declared ports. Its admin port
+/// is not asked: until it is known who listens there, no token is shown to it.
+pub(super) fn proxy(estate: &Estate<'_>, live: &Live) -> Option<i32> {
+    let mut counts: BTreeMap<i32, usize> = BTreeMap::new();
+    for place in places(estate).iter().filter(|place| matches!(place.who, Who::Proxy)) {
+        let sockets = Sockets::at(place, &live.here);
+        let processes = sockets.serving().iter().flat_map(|socket| &socket.processes);
+        let pids: BTreeSet<i32> =
+            processes.filter(|process| process.command == PROXY).map(|process| process.pid).collect();
+        for pid in pids {
+            *counts.entry(pid).or_default() += 1;
+        }
+    }
+    counts.into_iter().max_by_key(|(_, count)| *count).map(|(pid, _)| pid)
+}
+
+pub(super) fn check(
+    place: &Declaration<'_, '_>,
+    sockets: &Sockets<'_>,
+    proxy: Option<i32>,
+    outcomes: &mut Vec<Outcome>,
+) {
     let serving = sockets.serving();
     if serving.is_empty() {
         return;
     }
-    outcomes.extend(process(place, serving, live));
+    outcomes.extend(process(place, serving, proxy));
     outcomes.push(sharing(place, serving));
     if place.address.ip().is_unspecified() {
         outcomes.push(shadow(place, sockets));
@@ -51,9 +72,9 @@ impl Expected<'_> {
     }
 }
 
-fn process(place: &Declaration<'_, '_>, serving: &[&OpenSocket], live: &Live) -> Option<Outcome> {
+fn process(place: &Declaration<'_, '_>, serving: &[&OpenSocket], proxy: Option<i32>) -> Option<Outcome> {
     let expected = match place.who {
-        Who::Proxy => live.proxy.map_or(Expected::Command { command: PROXY, user: None }, Expected::Process),
+        Who::Proxy => proxy.map_or(Expected::Command { command: PROXY, user: None }, Expected::Process),
         Who::Service(endpoint) => {
             let declared = endpoint.service.process.as_ref()?;
             let user = declared.user.as_ref().map(|user| user.value.as_str());

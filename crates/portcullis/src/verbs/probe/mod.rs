@@ -1,0 +1,142 @@
+//! `portcullis probe`: what is really open, held against what is declared.
+
+use std::{io, path::PathBuf};
+
+use clap::{Args, ValueEnum};
+use portcullis_config::{Loaded, load};
+use portcullis_kernel::namespace::Namespace;
+use portcullis_probe::{
+    check::Group,
+    estate::Estate,
+    inventory::Beyond,
+    output::{Detail, Form, Style, metrics, render, render_text},
+    report::Report,
+    run::{Options, run},
+};
+
+use crate::{command_line::Format, file::FileArguments, findings, output, verdict::Verdict};
+
+const EXAMPLES: &str = "\
+Examples:
+  portcullis probe                     this machine against portcullis.yaml
+  portcullis probe --only inventory    what the kernel's tables say; nothing is sent
+  portcullis probe --all               every listener that the file does not declare
+  portcullis probe --from blue         also from the network namespace `blue`
+  portcullis probe --format junit      for CI";
+
+/// Hold what is really open against what the file declares
+///
+/// Looks at every listening socket of this host and says what is open and not declared, declared and not open, wider than
+/// declared, or held by the wrong program. Needs no root, but root sees whose sockets they are; what could not be seen is
+/// said. Exits with 1 if there are errors.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Probe {
+    #[command(flatten)]
+    file: FileArguments,
+    /// Only these parts [default: all]
+    #[arg(long, value_enum, value_name = "PART", value_delimiter = ',')]
+    only: Vec<Part>,
+    /// Report every listener of this host that the file does not declare
+    #[arg(long)]
+    all: bool,
+    /// Look into this network namespace too: its name, or pid:NUMBER
+    #[arg(long, value_name = "NAMESPACE", value_delimiter = ',')]
+    from: Vec<String>,
+    /// Print what passed as well
+    #[arg(short, long)]
+    verbose: bool,
+    /// Exit with 1 for warnings as well
+    #[arg(long)]
+    deny_warnings: bool,
+    /// Write metrics to this file, for node-exporter's textfile collector
+    #[arg(long, value_name = "FILE")]
+    textfile: Option<PathBuf>,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t)]
+    format: ProbeFormat,
+}
+
+/// A part of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// What the kernel's tables say; nothing is sent.
+    Inventory,
+}
+
+/// The forms of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+enum ProbeFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+    /// JUnit XML, for CI.
+    Junit,
+    /// Test Anything Protocol 14.
+    Tap,
+}
+
+impl Probe {
+    pub(crate) fn run(self) -> anyhow::Result<Verdict> {
+        let options = self.options()?;
+        let path = self.file.clone().path()?;
+        let loaded = load(&path);
+        let Some(declared) = loaded.declared.as_ref().filter(|_| !loaded.has_errors()) else {
+            return self.refuse(&loaded);
+        };
+        let estate = Estate::new(declared, &loaded.sources);
+        let report = run(&estate, &path.display().to_string(), &options);
+        self.tell(&report)?;
+        let counts = report.counts();
+        let fails = counts.errors > 0 || (self.deny_warnings && counts.warnings > 0);
+        Ok(if fails { Verdict::Findings } else { Verdict::Fine })
+    }
+
+    fn options(&self) -> anyhow::Result<Options> {
+        let groups = if self.only.is_empty() {
+            Group::ALL.to_vec()
+        } else {
+            self.only.iter().map(|part| part.group()).collect()
+        };
+        let namespaces = self.from.iter().map(|name| Namespace::parse(name)).collect::<Result<_, _>>()?;
+        let beyond = if self.all { Beyond::Host } else { Beyond::Estate };
+        Ok(Options { groups, beyond, namespaces })
+    }
+
+    /// A file that is wrong says nothing that could be held against the machine.
+    fn refuse(&self, loaded: &Loaded) -> anyhow::Result<Verdict> {
+        let format = if self.format == ProbeFormat::Json { Format::Json } else { Format::Text };
+        findings::print(&loaded.findings, &loaded.sources, format)?;
+        Ok(Verdict::Findings)
+    }
+
+    fn tell(&self, report: &Report) -> anyhow::Result<()> {
+        if let Some(path) = &self.textfile {
+            output::replace(path, &metrics(report))?;
+        }
+        output::print(&match self.format {
+            ProbeFormat::Text => render_text(report, style(), self.detail()),
+            ProbeFormat::Json => render(report, Form::Json),
+            ProbeFormat::Junit => render(report, Form::Junit),
+            ProbeFormat::Tap => render(report, Form::Tap),
+        })
+    }
+
+    fn detail(&self) -> Detail {
+        if self.verbose { Detail::Everything } else { Detail::Findings }
+    }
+}
+
+impl Part {
+    fn group(self) -> Group {
+        match self {
+            Self::Inventory => Group::Inventory,
+        }
+    }
+}
+
+fn style() -> Style {
+    if output::is_colourful(&io::stdout()) { Style::Coloured } else { Style::Plain }
+}
