@@ -37,6 +37,22 @@ pub enum Check {
     RoutedLoopback,
     /// The kernel makes the queues of listeners shorter than the proxy asks for.
     ShortQueue,
+    /// A port of the proxy can not be reached from where it must be.
+    UnreachablePort,
+    /// An endpoint can not be reached from here.
+    UnreachableEndpoint,
+    /// What answers speaks something else than declared.
+    WrongProtocol,
+    /// The certificate that a port shows does not fit.
+    WrongCertificate,
+    /// A source that `from` and `deny` keep out is answered.
+    SourceList,
+    /// A port answers where it is not declared.
+    ExposedPort,
+    /// A service answers beside the proxy.
+    ExposedEndpoint,
+    /// One environment reaches a listener of another.
+    Isolation,
 }
 
 /// Which part of a run a check belongs to.
@@ -219,7 +235,43 @@ pub const CHECKS: &[Entry] = &[
         Severity::Warning,
         "The kernel makes the queues of listeners shorter than the proxy asks for.",
     ),
+    reach(
+        Check::UnreachablePort,
+        "unreachable-port",
+        "A declared port of the proxy can not be reached from where it must be.",
+    ),
+    reach(
+        Check::UnreachableEndpoint,
+        "unreachable-endpoint",
+        "A declared endpoint that may be probed does not accept connections.",
+    ),
+    reach(
+        Check::WrongProtocol,
+        "wrong-protocol",
+        "What answers on a declared port speaks something else than declared.",
+    ),
+    reach(
+        Check::WrongCertificate,
+        "wrong-certificate",
+        "The certificate that a port shows for a host is for other names, has ended, or is not the one in its files.",
+    ),
+    reach(
+        Check::SourceList,
+        "source-list",
+        "A source that `from` and `deny` of a port keep out is answered all the same.",
+    ),
+    reach(Check::ExposedPort, "exposed-port", "The number of a port answers at an address where it is not declared."),
+    reach(
+        Check::ExposedEndpoint,
+        "exposed-endpoint",
+        "A service answers beside the proxy: at an address where it is not declared, or to another environment.",
+    ),
+    reach(Check::Isolation, "isolation", "One environment reaches a listener of another, beside the proxy."),
 ];
+
+const fn reach(check: Check, id: &'static str, about: &'static str) -> Entry {
+    Entry { check, id, group: Group::Reach, severity: Severity::Error, about }
+}
 
 const fn inventory(check: Check, id: &'static str, severity: Severity, about: &'static str) -> Entry {
     Entry { check, id, group: Group::Inventory, severity, about }

@@ -10,10 +10,14 @@
 //! Invariants: nothing is sent to an address that is neither of this host nor named by the caller; every run is bounded
 //! in time, connections and bytes; a check that could not be made is `unknown`, never passed.
 
+pub mod bounds;
 pub mod check;
 pub mod estate;
 pub mod inventory;
 pub mod outcome;
 pub mod output;
+pub mod permit;
+pub mod reach;
 pub mod report;
 pub mod run;
+mod wire;

@@ -2,6 +2,8 @@
 
 use std::{
     collections::BTreeMap,
+    net::IpAddr,
+    sync::Arc,
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -12,10 +14,13 @@ use portcullis_kernel::{
 };
 
 use crate::{
+    bounds::{Bounds, Budget},
     check::Group,
     estate::Estate,
     inventory::{Beyond, Live, check_overflows},
     outcome::THIS_HOST,
+    permit::Permit,
+    reach::{self, Vantages},
     report::{Listener, Report},
 };
 
@@ -26,8 +31,12 @@ pub struct Options {
     pub groups: Vec<Group>,
     /// How far beyond the estate listeners are reported.
     pub beyond: Beyond,
-    /// Further network namespaces to look into.
+    /// Further network namespaces to look into, and to try from.
     pub namespaces: Vec<Namespace>,
+    /// Addresses to try instead of those of this host; what they belong to is not this host, so its tables say nothing.
+    pub targets: Vec<IpAddr>,
+    /// How much the run may take.
+    pub bounds: Bounds,
 }
 
 /// Does it.
@@ -45,10 +54,25 @@ pub fn run(estate: &Estate<'_>, file: &str, options: &Options) -> Report {
         unseen: Vec::new(),
     };
     let live = look(estate, options, &mut report);
-    if options.groups.contains(&Group::Inventory) {
+    let wants = |group: Group| options.groups.contains(&group);
+    if wants(Group::Inventory) && options.targets.is_empty() {
         report.outcomes.extend(crate::inventory::check(estate, &live, options.beyond));
         report.outcomes.push(check_overflows(before, overflows()));
     }
+    let budget = Arc::new(Budget::new(options.bounds));
+    let services = estate.namespaces().into_iter().filter_map(|name| Namespace::named(name).ok());
+    let namespaces: Vec<Namespace> = options.namespaces.iter().cloned().chain(services).collect();
+    let permit = Permit::new(&namespaces, &options.targets);
+    if wants(Group::Reach) {
+        let vantages = Vantages {
+            namespaces: &options.namespaces,
+            inventories: &live.namespaces,
+            permit: &permit,
+            budget: &budget,
+        };
+        report.outcomes.extend(reach::check(estate, &vantages));
+    }
+    report.connections = budget.opened();
     report.sort();
     report.took = began.elapsed();
     report

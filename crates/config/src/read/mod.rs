@@ -18,6 +18,6 @@ mod values;
 pub(crate) use file::FileReader;
 pub(crate) use include::Loading;
 pub(crate) use mistake::{did_you_mean, nearest};
-pub(crate) use values::{anchored, written};
+pub(crate) use values::{anchored, duration, written};
 #[cfg(test)]
 pub(crate) use {reader::Reader, substitution::Substitutions};

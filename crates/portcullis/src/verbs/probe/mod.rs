@@ -1,11 +1,12 @@
 //! `portcullis probe`: what is really open, held against what is declared.
 
-use std::{io, path::PathBuf};
+use std::{io, net::IpAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum};
-use portcullis_config::{Loaded, load};
+use portcullis_config::{Loaded, duration, load};
 use portcullis_kernel::namespace::Namespace;
 use portcullis_probe::{
+    bounds::Bounds,
     check::Group,
     estate::Estate,
     inventory::Beyond,
@@ -21,14 +22,16 @@ Examples:
   portcullis probe                     this machine against portcullis.yaml
   portcullis probe --only inventory    what the kernel's tables say; nothing is sent
   portcullis probe --all               every listener that the file does not declare
-  portcullis probe --from blue         also from the network namespace `blue`
+  portcullis probe --from blue         also into, and from, the network namespace `blue`
   portcullis probe --format junit      for CI";
 
 /// Hold what is really open against what the file declares
 ///
 /// Looks at every listening socket of this host and says what is open and not declared, declared and not open, wider than
-/// declared, or held by the wrong program. Needs no root, but root sees whose sockets they are; what could not be seen is
-/// said. Exits with 1 if there are errors.
+/// declared, or held by the wrong program; then connects to every declared port and endpoint at every address of this
+/// host, over IPv4 and IPv6, and says what answers that should not, does not answer that should, or speaks something else
+/// than declared. Only addresses of this host and those of `--target` are spoken to. Needs no root, but root sees whose
+/// sockets they are; what could not be seen is said. Exits with 1 if there are errors.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Probe {
@@ -40,9 +43,21 @@ pub(crate) struct Probe {
     /// Report every listener of this host that the file does not declare
     #[arg(long)]
     all: bool,
-    /// Look into this network namespace too: its name, or pid:NUMBER
+    /// Look into this network namespace too, and try everything from there: its name, or pid:NUMBER
     #[arg(long, value_name = "NAMESPACE", value_delimiter = ',')]
     from: Vec<String>,
+    /// Try this address instead of those of this host; its owner must have agreed
+    #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
+    target: Vec<IpAddr>,
+    /// Time for one connection
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "2s")]
+    timeout: Duration,
+    /// Time for all of it
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "1m")]
+    deadline: Duration,
+    /// Connections in all
+    #[arg(long, value_name = "NUMBER", default_value_t = 5_000)]
+    connections: u64,
     /// Print what passed as well
     #[arg(short, long)]
     verbose: bool,
@@ -62,6 +77,8 @@ pub(crate) struct Probe {
 enum Part {
     /// What the kernel's tables say; nothing is sent.
     Inventory,
+    /// What can be connected to, and what it speaks.
+    Reach,
 }
 
 /// The forms of a report.
@@ -102,7 +119,9 @@ impl Probe {
         };
         let namespaces = self.from.iter().map(|name| Namespace::parse(name)).collect::<Result<_, _>>()?;
         let beyond = if self.all { Beyond::Host } else { Beyond::Estate };
-        Ok(Options { groups, beyond, namespaces })
+        let bounds =
+            Bounds { each: self.timeout, whole: self.deadline, connections: self.connections, ..Bounds::default() };
+        Ok(Options { groups, beyond, namespaces, targets: self.target.clone(), bounds })
     }
 
     /// A file that is wrong says nothing that could be held against the machine.
@@ -133,6 +152,7 @@ impl Part {
     fn group(self) -> Group {
         match self {
             Self::Inventory => Group::Inventory,
+            Self::Reach => Group::Reach,
         }
     }
 }
