@@ -24,6 +24,8 @@ const EXAMPLES: &[(&str, Examples)] = &[
             ("log", "{ access: { to: stdout } }"),
             ("metrics", "{ buckets: [1ms, 10ms, 100ms, 1s] }"),
             ("admin", "{ token: \"${env:PORTCULLIS_ADMIN_TOKEN}\" }"),
+            ("assert", "[\"public -/-> role:database\"]"),
+            ("probe", "{ ignore: [{ port: 5353, because: mDNS }] }"),
         ],
     ),
     (
@@ -90,9 +92,11 @@ const EXAMPLES: &[(&str, Examples)] = &[
             ("retries", "{ attempts: 2 }"),
             ("tls", "{ ca: internal-ca.pem }"),
             ("proxy-protocol", "v2"),
+            ("process", "{ command: node, user: shop }"),
             ("idle-connections", "64"),
         ],
     ),
+    ("Process", &[("command", "node"), ("user", "shop")]),
     ("Replicas", &[("max", "3")]),
     ("Endpoint", &[("address", "127.0.0.1:3000"), ("weight", "2")]),
     (
@@ -188,6 +192,12 @@ const EXAMPLES: &[(&str, Examples)] = &[
     ("AccessLog", &[("to", "/var/log/portcullis/access.log"), ("format", "json"), ("buffer", "8MiB")]),
     ("Metrics", &[("buckets", "[1ms, 10ms, 100ms, 1s]")]),
     ("Admin", &[("token", "\"${env:PORTCULLIS_ADMIN_TOKEN}\"")]),
+    ("Probe", &[("ignore", "[{ port: 5353, because: mDNS }]"), ("echo", "{ port: web, path: /headers }")]),
+    (
+        "Ignored",
+        &[("port", "5353"), ("address", "0.0.0.0"), ("protocol", "udp"), ("because", "\"mDNS, which nobody routes\"")],
+    ),
+    ("Echo", &[("port", "web"), ("host", "echo.example.com"), ("path", "/headers")]),
 ];
 
 #[cfg(test)]
@@ -212,6 +222,7 @@ mod tests {
         ("PortTimeouts", "ports: { p: { timeouts: { KEY } } }"),
         ("Service", "services: { s: { KEY } }"),
         ("Replicas", "services: { s: { replicas: { KEY } } }"),
+        ("Process", "services: { s: { process: { KEY } } }"),
         ("Endpoint", "services: { s: { endpoints: [{ KEY }] } }"),
         ("Health", "services: { s: { health: { KEY } } }"),
         ("Eject", "services: { s: { eject: { KEY } } }"),
@@ -231,6 +242,9 @@ mod tests {
         ("AccessLog", "log: { access: { KEY } }"),
         ("Metrics", "metrics: { KEY }"),
         ("Admin", "admin: { KEY }"),
+        ("Probe", "probe: { KEY }"),
+        ("Ignored", "probe: { ignore: [{ KEY }] }"),
+        ("Echo", "probe: { echo: { KEY } }"),
     ];
 
     #[test]

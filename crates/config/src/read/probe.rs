@@ -22,19 +22,19 @@ pub(super) fn probe(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Probe> {
 
 fn ignored(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Ignored> {
     reader.mapping(node, "Ignored", "an entry of `ignore`", |map| {
-        let port = map.required("port", "5353", values::port_number);
+        let port = map.required("port", values::port_number);
         let address = map.value("address", address);
         let protocol = map.value("protocol", word);
-        let because = map.required("because", "\"mDNS, which nobody routes\"", reason);
+        let because = map.required("because", reason);
         Some(Ignored { port: port?, address, protocol, because: because? })
     })?
 }
 
 fn echo(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Echo> {
     reader.mapping(node, "Echo", "`echo` of `probe`", |map| {
-        let port = map.required("port", "web", values::name);
+        let port = map.required("port", values::name);
         let host = map.value("host", values::authority);
-        let path = map.required("path", "/headers", values::target_path);
+        let path = map.required("path", values::target_path);
         Some(Echo { port: port?, host, path: path? })
     })?
 }

@@ -210,7 +210,7 @@ fn process(reader: &mut Reader<'_>, node: &Node<'_>, what: &str) -> Option<Servi
         return Some(ServiceProcess { command: Spanned::new(command, node.span), user: None });
     }
     reader.mapping(node, "Process", &format!("`process` of {what}"), |map| {
-        let command = map.required("command", "postgres", command_name);
+        let command = map.required("command", command_name);
         let user = map.value("user", command_name);
         Some(ServiceProcess { command: command?, user })
     })?
