@@ -227,10 +227,9 @@ pub(crate) fn protocol_of_port(port: &Port) -> Protocol {
         Some(PortProtocol::Tcp) => Protocol::Tcp,
         Some(PortProtocol::Tls) => Protocol::Tls,
         Some(PortProtocol::Https) => Protocol::Https,
-        Some(PortProtocol::Http) => Protocol::Http,
         // Control ports speak HTTP, within TLS if they have a certificate.
         None if port.tls.is_some() => Protocol::Https,
-        None => Protocol::Http,
+        Some(PortProtocol::Http) | None => Protocol::Http,
     }
 }
 
