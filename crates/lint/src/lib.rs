@@ -98,9 +98,20 @@ pub fn check(inputs: &Inputs, files: &[FileId], is_named: impl Fn(&Path) -> bool
         whole.absorb(part);
     }
     let Part { mut findings, facts } = whole;
+    findings.retain(|finding| !is_contained(finding, &facts, inputs));
     findings.extend(estate::check(&facts, inputs));
     finding::sort(&mut findings, inputs);
     let recognised = groups.iter().map(|(format, files)| (format.name, files.len())).filter(|(_, n)| *n > 0).collect();
     let own = own::mains(inputs, &groups[0].1);
     Outcome { findings, facts, own, recognised }
+}
+
+/// Rules about addresses that are bound in the open.
+const OF_SCOPE: [&str; 4] = ["PC104", "PC105", "PC502", "PC551"];
+
+/// What a configuration binds inside of a container is open to the container's networks alone; what is published of it
+/// is for the rules of the one who publishes.
+fn is_contained(finding: &Finding, facts: &estate::Facts, inputs: &Inputs) -> bool {
+    let path = inputs.path(finding.span.file);
+    OF_SCOPE.contains(&finding.rule.id) && facts.mounts.iter().any(|mount| path.starts_with(&mount.source))
 }

@@ -2,7 +2,7 @@
 
 use super::{
     facts::{Facts, Forward, Kind, Reach, Role, Space, Target, Workload},
-    ways::{Found, Index, Way, Ways, target_text},
+    ways::{Found, Hop, Index, Way, Ways, target_text},
 };
 use crate::{
     finding::Finding,
@@ -59,11 +59,16 @@ fn exposed(way: &Way<'_>) -> Finding {
         way.workload.title, way.listener.address, way.listener.ports
     );
     let finding = Finding::new(&EXPOSED_THROUGH, last, message);
-    // The way in order, so that the report reads from the outside in.
-    way.hops
-        .iter()
-        .fold(finding, |finding, hop| finding.related(hop.place, hop.text.clone()))
+    shown(finding, &way.hops)
         .help("cut the chain: bind the first port to 127.0.0.1, ask for identity on the route, or remove it")
+}
+
+/// The hops in order and numbered, so that the report reads from the outside in.
+pub(super) fn shown(finding: Finding, hops: &[Hop]) -> Finding {
+    let numbered = |finding: Finding, (index, hop): (usize, &Hop)| {
+        finding.related(hop.place, format!("{}. {}", index + 1, hop.text))
+    };
+    hops.iter().enumerate().fold(finding, numbered)
 }
 
 fn misdirected(forward: &Forward, facts: &Facts, index: &Index<'_>) -> Option<Finding> {

@@ -20,7 +20,13 @@ pub use ways::{Hop, LooseEnd, Way, Ways, target_text};
 use crate::{finding::Finding, inputs::Inputs, rule::Rule};
 
 /// The rules that need more than one file, in the order of their numbers.
-pub(crate) static RULES: &[&Rule] = &[&conflicts::ONE_PORT, &proof::REFUTED];
+pub(crate) static RULES: &[&Rule] = &[
+    &conflicts::ONE_PORT,
+    &chains::TARGET_WITHOUT_PORT,
+    &chains::EXPOSED_THROUGH,
+    &proof::REFUTED,
+    &conflicts::PROJECTS,
+];
 
 /// All ways from the outside to a workload.
 pub fn ways<'f>(facts: &'f Facts, inputs: &Inputs) -> Ways<'f> {

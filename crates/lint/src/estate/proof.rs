@@ -6,6 +6,7 @@
 use std::{fmt, str::FromStr};
 
 use super::{
+    chains,
     facts::{Assertion, Facts, Reach, Role},
     ways::{LooseEnd, Way, Ways},
 };
@@ -231,7 +232,7 @@ fn told(assertion: &Assertion, found: &[&Way<'_>]) -> Finding {
     let message =
         format!("`{}` does not hold: {} leads to {}{more}", assertion.text, first.listener.title, first.workload.title);
     let finding = Finding::new(&REFUTED, assertion.place, message);
-    first.hops.iter().fold(finding, |finding, hop| finding.related(hop.place, hop.text.clone()))
+    chains::shown(finding, &first.hops)
 }
 
 fn roles() -> String {
