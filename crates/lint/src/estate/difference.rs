@@ -1,9 +1,9 @@
 //! What a change newly exposes, and what it closes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::{
-    facts::{Facts, Reach},
+    facts::{Allowance, EVERYBODY, Facts, Reach, Side},
     ways,
 };
 use crate::inputs::{Inputs, Span};
@@ -32,7 +32,7 @@ pub struct Difference {
 
 /// Compares what two estates expose. Where something is declared does not matter, only what is.
 pub fn between(old: (&Facts, &Inputs), new: (&Facts, &Inputs)) -> Difference {
-    let (old, new) = (exposures(old.0, old.1), exposures(new.0, new.1));
+    let (old, new) = (exposures(old.0, old.1, new.0), exposures(new.0, new.1, old.0));
     let only = |one: &BTreeMap<String, Exposure>, other: &BTreeMap<String, Exposure>| {
         let is_news = |(key, exposure): &(&String, &Exposure)| other.get(*key).is_none_or(|o| o.reach < exposure.reach);
         one.iter().filter(is_news).map(|(_, exposure)| exposure.clone()).collect()
@@ -41,7 +41,7 @@ pub fn between(old: (&Facts, &Inputs), new: (&Facts, &Inputs)) -> Difference {
 }
 
 /// By what makes two of them the same thing: the address, and what lies behind.
-fn exposures(facts: &Facts, inputs: &Inputs) -> BTreeMap<String, Exposure> {
+fn exposures(facts: &Facts, inputs: &Inputs, other: &Facts) -> BTreeMap<String, Exposure> {
     let mut exposures: BTreeMap<String, Exposure> = BTreeMap::new();
     let mut add = |key: String, exposure: Exposure| {
         let is_near = exposure.reach == Some(Reach::Host);
@@ -54,6 +54,18 @@ fn exposures(facts: &Facts, inputs: &Inputs) -> BTreeMap<String, Exposure> {
         let text = listener.title.clone();
         let key = format!("{address} {text}");
         add(key, Exposure { reach: listener.reach, address, text, place: listener.place });
+    }
+    let known_to_other: HashSet<&str> = other.allowances.iter().map(|one| one.workload.as_str()).collect();
+    // That no policy limits something new is what its listeners tell already.
+    let is_told = |one: &&Allowance| one.peer != EVERYBODY || known_to_other.contains(one.workload.as_str());
+    for allowance in facts.allowances.iter().filter(is_told) {
+        let Allowance { workload, side, peer, reach, ports, place } = allowance;
+        let text = match side {
+            Side::Incoming => format!("{workload} lets {peer} connect"),
+            Side::Outgoing => format!("{workload} may connect to {peer}"),
+        };
+        let key = format!("{text} {ports}");
+        add(key, Exposure { reach: Some(*reach), address: ports.clone(), text, place: *place });
     }
     for way in ways(facts, inputs).ways {
         let listener = way.listener;

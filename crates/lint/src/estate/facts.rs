@@ -26,6 +26,8 @@ pub struct Facts {
     pub openings: Vec<Opening>,
     /// What network policies let in to a workload.
     pub restrictions: Vec<Restriction>,
+    /// Whom network policies let connect to whom.
+    pub allowances: Vec<Allowance>,
     /// Which configuration files a workload is given.
     pub mounts: Vec<Mount>,
     /// What must, or must not, be possible.
@@ -48,6 +50,7 @@ impl Facts {
         self.forwards.extend(other.forwards);
         self.openings.extend(other.openings);
         self.restrictions.extend(other.restrictions);
+        self.allowances.extend(other.allowances);
         self.mounts.extend(other.mounts);
         self.assertions.extend(other.assertions);
         self.declarations.extend(other.declarations);
@@ -448,6 +451,35 @@ pub struct Restriction {
     pub open_to_internet: Vec<PortSpan>,
     /// The value that says so.
     pub place: Span,
+}
+
+/// The peer of an [`Allowance`] that limits nothing.
+pub const EVERYBODY: &str = "everybody";
+
+/// What one end of a connection lets pass inside of a cluster. A connection passes if both ends let it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Allowance {
+    /// The end that lets pass, for people: "Deployment `db` in namespace `shop`".
+    pub workload: String,
+    /// Whether it is connected to, or connects.
+    pub side: Side,
+    /// The other end, for people: a workload, networks, [`EVERYBODY`].
+    pub peer: String,
+    /// Whether the other end may be a stranger of the internet.
+    pub reach: Reach,
+    /// The ports of the end that is connected to, for people: "5432/tcp".
+    pub ports: String,
+    /// The rule that says so; the workload, if no policy selects it.
+    pub place: Span,
+}
+
+/// One of the two ends of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Side {
+    /// The end that is connected to.
+    Incoming,
+    /// The end that connects.
+    Outgoing,
 }
 
 /// A workload is given a configuration file, so what the file says happens inside of the workload.

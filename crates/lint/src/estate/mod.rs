@@ -12,8 +12,9 @@ pub mod proof;
 mod ways;
 
 pub use facts::{
-    Address, Assertion, Build, Declaration, Facts, Forward, Guard, Image, Kind, Listener, Mount, NumberRange, Opening,
-    Owner, PortSpan, Reach, Restriction, Role, Sharing, Space, Target, Transport, Workload, WorkloadPort,
+    Address, Allowance, Assertion, Build, Declaration, EVERYBODY, Facts, Forward, Guard, Image, Kind, Listener, Mount,
+    NumberRange, Opening, Owner, PortSpan, Reach, Restriction, Role, Sharing, Side, Space, Target, Transport, Workload,
+    WorkloadPort,
 };
 pub use ways::{Hop, LooseEnd, Way, Ways, target_text};
 

@@ -8,6 +8,7 @@
 //! counted.
 
 mod cluster;
+mod facts;
 mod interfaces;
 mod model;
 mod read;
@@ -50,5 +51,6 @@ fn check(inputs: &Inputs, files: &[FileId]) -> Part {
     part.findings.extend(templates::told(inputs, &templates));
     let cluster = Cluster::new(inputs, manifests, &kustomizations);
     rules::apply(&cluster, &mut part.findings);
+    part.facts = facts::told(inputs, &cluster);
     part
 }

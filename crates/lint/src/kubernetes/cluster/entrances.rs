@@ -1,5 +1,7 @@
 //! What lets the outside in, and to which pods: load balancers, node ports, Ingresses, gateways, ports of nodes.
 
+use std::net::IpAddr;
+
 use super::{BalancerReach, Cluster, Pods};
 use crate::{
     cidr::Networks,
@@ -33,6 +35,8 @@ pub(crate) struct Entrance<'c> {
     /// The port outside; none if the cluster chooses it.
     pub(crate) port: Option<u16>,
     pub(crate) transport: Transport,
+    /// What a port of the node is bound to, if that is said.
+    pub(crate) address: Option<IpAddr>,
     /// None if it cannot be known.
     pub(crate) reach: Option<Reach>,
     pub(crate) guard: Guard,
@@ -97,6 +101,7 @@ impl Cluster {
                 when: String::new(),
                 port: outside.and_then(|value| value.number()),
                 transport: port.transport().unwrap_or(Transport::Tcp),
+                address: None,
                 reach,
                 guard: guard.clone(),
                 ways: resolved.targets.iter().map(way).collect(),
@@ -119,6 +124,7 @@ impl Cluster {
             when: host.map(|host| format!("host {}", **host)).unwrap_or_default(),
             port: Some(if ingress.spec.tls.is_some() { 443 } else { 80 }),
             transport: Transport::Tcp,
+            address: None,
             reach: Some(if is_private { Reach::Private } else { Reach::Internet }),
             guard: guard(&ingress.meta),
             ways: self.ways(&backend.service, None, backend.port.as_ref().map(|port| &port.value), &ingress.meta),
@@ -142,6 +148,7 @@ impl Cluster {
                 when: host.map(|host| format!("host {}", **host)).unwrap_or_default(),
                 port: listener.and_then(|listener| listener.port.number()),
                 transport: if *route.meta.kind == "UDPRoute" { Transport::Udp } else { Transport::Tcp },
+                address: None,
                 reach: Some(Reach::Internet),
                 guard: Guard::Open,
                 ways: self.ways(
@@ -197,7 +204,7 @@ fn of_node<'c>(workload: &'c Pods, entrances: &mut Vec<Entrance<'c>>) {
         let Some(outside) = port.host_port.as_ref().or_else(|| in_host_network.then_some(&port.number)) else {
             continue;
         };
-        let address = port.host_ip.as_ref().and_then(|text| text.parse::<std::net::IpAddr>().ok());
+        let address = port.host_ip.as_ref().and_then(|text| text.parse::<IpAddr>().ok());
         let is_loopback = address.is_some_and(|address| address.is_loopback());
         entrances.push(Entrance {
             door: Door::Node,
@@ -206,6 +213,7 @@ fn of_node<'c>(workload: &'c Pods, entrances: &mut Vec<Entrance<'c>>) {
             when: String::new(),
             port: outside.number(),
             transport: port.protocol.transport().unwrap_or(Transport::Tcp),
+            address,
             reach: Some(if is_loopback { Reach::Host } else { Reach::Private }),
             guard: Guard::Open,
             ways: vec![Way { pods: workload, number: port.number.number(), service: None }],

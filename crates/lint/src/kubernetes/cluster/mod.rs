@@ -7,6 +7,7 @@
 //! Invariant: no question takes more than [`MAX_CANDIDATES`] comparisons, so that a hostile file cannot make the work
 //! quadratic.
 
+mod access;
 mod balancer;
 mod entrances;
 mod layout;
@@ -23,6 +24,7 @@ use super::{
 use crate::inputs::Inputs;
 use layout::Layout;
 
+pub(crate) use access::{AllowedPeer, PortSet};
 pub(crate) use balancer::BalancerReach;
 pub(crate) use entrances::{Door, Entrance, Way};
 pub(crate) use peers::PeerPods;

@@ -38,9 +38,7 @@ impl Cluster {
         let mut names: Vec<String> = Vec::new();
         let declared = self.manifests.namespaces.iter().take(MAX_CANDIDATES);
         for namespace in declared {
-            let mut labels = namespace.meta.labels.clone();
-            labels.extend(&Labels(vec![(NAME_LABEL.to_owned(), namespace.meta.name.value.clone())]));
-            if selector.matches(&labels) {
+            if selector.matches(&labels(&namespace.meta)) {
                 names.push(namespace.meta.name.value.clone());
             }
         }
@@ -53,4 +51,19 @@ impl Cluster {
         }
         names
     }
+
+    /// The labels of a namespace, as far as the files tell: its name at least.
+    pub(crate) fn labels_of_namespace(&self, name: &str) -> Labels {
+        let declared = self.manifests.namespaces.iter().take(MAX_CANDIDATES);
+        match declared.into_iter().find(|namespace| *namespace.meta.name == name) {
+            Some(namespace) => labels(&namespace.meta),
+            None => Labels(vec![(NAME_LABEL.to_owned(), name.to_owned())]),
+        }
+    }
+}
+
+fn labels(namespace: &Meta) -> Labels {
+    let mut labels = namespace.labels.clone();
+    labels.extend(&Labels(vec![(NAME_LABEL.to_owned(), namespace.name.value.clone())]));
+    labels
 }

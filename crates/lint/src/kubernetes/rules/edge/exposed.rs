@@ -141,6 +141,5 @@ fn severity(entrance: &Entrance<'_>, interface: &Interface) -> Option<Severity> 
     if entrance.door == Door::Node && interface.class == crate::sensitive::Class::Monitoring {
         return None;
     }
-    let severity = interface.class.severity(exposure)?;
-    Some(if interface.has_login && severity == Severity::Critical { Severity::High } else { severity })
+    interface.class.severity(exposure)
 }
