@@ -85,7 +85,8 @@ pub(super) fn check(units: &[Unit], findings: &mut Vec<Finding>) {
         // What a socket unit hands to a service, the service does not bind again.
         let handed: Vec<(String, u16)> = wanted.iter().filter_map(|one| Some((one.unit.starts()?, one.port))).collect();
         wanted.retain(|one| !handed.contains(&(one.unit.name.clone(), one.port)));
-        wanted.sort_by_key(|one| (one.port, one.span));
+        // Stable: units are in the order of their names, which numbers of files are not.
+        wanted.sort_by_key(|one| one.port);
         for (index, first) in wanted.iter().enumerate() {
             let behind = wanted[index + 1..].iter().take_while(|second| second.port == first.port);
             findings.extend(behind.take(MAX_COMPARED).filter_map(|second| told(first, second)));
