@@ -4,7 +4,11 @@ use std::{borrow::Cow, collections::HashMap};
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Tag};
 
-use super::{Entry, Key, Node, Scalar, Value};
+use super::{
+    Entry, Key, Node, Scalar, Value,
+    indentation::{Indented, wanting},
+    places::Places,
+};
 use crate::{
     finding::Finding,
     inputs::{FileId, Span},
@@ -27,8 +31,23 @@ pub(crate) struct Documents<'t> {
 
 /// Reads all documents of a text.
 pub(crate) fn parse(text: &str, file: FileId) -> Documents<'_> {
+    let (mut read, mut outcome) = read(text, Places::new(text, file));
+    let mut indented = Indented::new(text);
+    // Other readers are content with lines of `[…]` and of quoted text that stand too far left; so are we.
+    while let Err(Failure { wanting: Some(line), .. }) = outcome
+        && indented.indent(line)
+    {
+        let (documents, result) = self::read(indented.text(), Places::indented(&indented, file));
+        // What was read borrows from a text that lives only here.
+        read = documents.into_iter().map(Node::into_owned).collect();
+        outcome = result;
+    }
+    Documents { documents: read, mistake: outcome.err().map(|failure| *failure.finding) }
+}
+
+fn read<'t>(text: &'t str, places: Places<'_>) -> (Vec<Node<'t>>, Result<(), Failure>) {
     let mut builder = Builder {
-        places: Places::new(text, file),
+        places,
         text,
         open: Vec::new(),
         documents: Vec::new(),
@@ -36,13 +55,26 @@ pub(crate) fn parse(text: &str, file: FileId) -> Documents<'_> {
         nodes: 0,
         aliased: 0,
     };
-    let mistake = builder.run().err().map(|mistake| *mistake);
-    Documents { documents: builder.documents, mistake }
+    let outcome = builder.run();
+    (builder.documents, outcome)
 }
 
-struct Builder<'t> {
+/// Why the reading of a file ended.
+struct Failure {
+    finding: Stop,
+    /// Byte offset, in the text as it is written, of a line that may only lack indentation.
+    wanting: Option<u32>,
+}
+
+impl From<Stop> for Failure {
+    fn from(finding: Stop) -> Self {
+        Self { finding, wanting: None }
+    }
+}
+
+struct Builder<'t, 'w> {
     text: &'t str,
-    places: Places,
+    places: Places<'w>,
     /// Collections that have begun and not ended, outermost first.
     open: Vec<Open<'t>>,
     documents: Vec<Node<'t>>,
@@ -86,18 +118,21 @@ struct Anchored<'t> {
 /// The finding that ends the reading of a file; boxed because the way without it is the usual one.
 type Stop = Box<Finding>;
 
-impl<'t> Builder<'t> {
-    fn run(&mut self) -> Result<(), Stop> {
+impl<'t> Builder<'t, '_> {
+    fn run(&mut self) -> Result<(), Failure> {
         let mut parser = Parser::new_from_str(self.text);
         loop {
             match parser.next_event() {
                 None => return Ok(()),
                 Some(Ok((event, span))) => self.event(event, self.places.span(span))?,
                 Some(Err(error)) => {
-                    let start = self.places.offset(error.marker().index());
+                    let character = error.marker().index();
+                    let start = self.places.offset(character);
                     let span = self.places.between(start, start);
                     let message = format!("not valid YAML: {}", error.info());
-                    return Err(Box::new(Finding::new(&reading::SYNTAX, span, message)));
+                    let wanting = wanting(error.info(), self.text, self.places.parsed_offset(character));
+                    let wanting = wanting.map(|offset| self.places.written_offset(offset));
+                    return Err(Failure { finding: Box::new(Finding::new(&reading::SYNTAX, span, message)), wanting });
                 }
             }
         }
@@ -156,7 +191,7 @@ impl<'t> Builder<'t> {
         let Some(open) = self.open.pop() else { return };
         // Only `]` and `}` are ends of their own; a block collection ends with its last child.
         let end = if bracket.start < bracket.end { bracket.end } else { open.end };
-        let end = end - self.text.get(open.start as usize..end as usize).map_or(0, trailing_spaces);
+        let end = end - self.places.trailing_spaces(open.start, end);
         let span = self.places.between(open.start, end);
         let value = match open.items {
             Items::Sequence(nodes) => Value::Sequence(nodes),
@@ -270,11 +305,6 @@ fn tags(tag: Option<&Tag>) -> (Option<Box<str>>, bool) {
     }
 }
 
-/// The parser counts the spaces after a bracket as part of it.
-fn trailing_spaces(text: &str) -> u32 {
-    (text.len() - text.trim_end().len()) as u32
-}
-
 fn too_deep(span: Span) -> Stop {
     Box::new(Finding::new(&reading::BOUNDS, span, format!("more than {MAX_DEPTH} levels of nesting")))
 }
@@ -282,37 +312,6 @@ fn too_deep(span: Span) -> Stop {
 fn too_large(span: Span) -> Stop {
     let message = "more values than any file of people has, once aliases are expanded";
     Box::new(Finding::new(&reading::BOUNDS, span, message))
-}
-
-/// The parser counts characters, we count bytes.
-struct Places {
-    file: FileId,
-    length: u32,
-    /// Byte offset of every character, unless all are ASCII and it is the same number.
-    offsets: Option<Vec<u32>>,
-}
-
-impl Places {
-    fn new(text: &str, file: FileId) -> Self {
-        let offsets = (!text.is_ascii()).then(|| text.char_indices().map(|(offset, _)| offset as u32).collect());
-        Self { file, length: text.len() as u32, offsets }
-    }
-
-    fn offset(&self, character: usize) -> u32 {
-        let offset = match &self.offsets {
-            None => character as u32,
-            Some(offsets) => offsets.get(character).copied().unwrap_or(self.length),
-        };
-        offset.min(self.length)
-    }
-
-    fn span(&self, span: saphyr_parser::Span) -> Span {
-        self.between(self.offset(span.start.index()), self.offset(span.end.index()))
-    }
-
-    fn between(&self, start: u32, end: u32) -> Span {
-        Span { file: self.file, start, end: end.max(start) }
-    }
 }
 
 #[cfg(test)]
@@ -375,6 +374,23 @@ mod tests {
         assert!(mistake(&"[".repeat(100_000)).is_some());
         assert_eq!(mistake(&"- ".repeat(100_000)), Some("PC903"));
         assert_eq!(mistake("a: [1\n"), Some("PC902"));
+    }
+
+    #[test]
+    fn lines_that_other_readers_accept_too_far_left_are_accepted() {
+        let text = "a:\n  b: [\n    'ü', # one\n  'y'\n  ]\n  c: 'one\ntwo'\nd: {\n}\ne:\n    - [\n x,\n]\nf: end\n";
+        let read = documents(text);
+        let shown = |path: &[&str]| {
+            let span = read[0].at(path).unwrap().span;
+            &text[span.start as usize..span.end as usize]
+        };
+        assert_eq!(shown(&["a", "b"]), "[\n    'ü', # one\n  'y'\n  ]");
+        assert_eq!(read[0].at(&["a", "c"]).unwrap().text(), Some("one two"));
+        assert_eq!(read[0].at(&["e"]).unwrap().items()[0].items().len(), 1);
+        assert_eq!(shown(&["f"]), "end");
+        assert_eq!(mistake("a:\n   b: 1\n  c: 2\n"), Some("PC902"));
+        let many = format!("a: {{\n  b: [\n{}  ]\n}}\n", "x,\n".repeat(100_000));
+        assert_eq!(mistake(&many), Some("PC902"), "and it does not take for ever");
     }
 
     #[test]

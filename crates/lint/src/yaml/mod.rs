@@ -5,7 +5,9 @@
 //! that the file is for makes of it.
 
 mod builder;
+mod indentation;
 mod node;
+mod places;
 
 pub(crate) use builder::parse;
 pub(crate) use node::{Entry, Key, Node, Scalar, Value};

@@ -96,6 +96,23 @@ impl<'t> Node<'t> {
         matches!(self.value, Value::Mapping(_))
     }
 
+    /// The same tree, without borrowing from the text.
+    pub(crate) fn into_owned<'o>(self) -> Node<'o> {
+        let owned = |text: Cow<'_, str>| -> Cow<'o, str> { Cow::Owned(text.into_owned()) };
+        let value = match self.value {
+            Value::Scalar(scalar) => Value::Scalar(Scalar { text: owned(scalar.text), plain: scalar.plain }),
+            Value::Sequence(items) => Value::Sequence(items.into_iter().map(Node::into_owned).collect()),
+            Value::Mapping(entries) => {
+                let entry = |entry: Entry<'_>| Entry {
+                    key: Key { text: owned(entry.key.text), span: entry.key.span },
+                    value: entry.value.into_owned(),
+                };
+                Value::Mapping(entries.into_iter().map(entry).collect())
+            }
+        };
+        Node { span: self.span, tag: self.tag, value }
+    }
+
     /// What YAML 1.1 and 1.2 both take for true.
     pub(crate) fn is_true(&self) -> bool {
         self.text().is_some_and(|text| matches!(text, "true" | "True" | "TRUE" | "yes" | "on"))
