@@ -3,6 +3,7 @@
 mod address;
 mod conflict;
 mod control;
+mod elsewhere;
 mod isolation;
 mod keys;
 mod labels;
@@ -51,6 +52,7 @@ pub(super) static RULES: &[&Rule] = &[
     &number::UNTRANSLATED,
     &address::OLD_ENGINE,
     &labels::MISMATCH,
+    &elsewhere::TAKEN_ELSEWHERE,
 ];
 
 /// A project, with what is needed to point into its files.
@@ -67,6 +69,7 @@ pub(super) fn apply(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
     address::apply(subject, findings);
     conflict::apply(subject, findings);
     control::apply(subject, findings);
+    elsewhere::apply(subject, findings);
     isolation::apply(subject, findings);
     keys::apply(subject, findings);
     labels::apply(subject, findings);
