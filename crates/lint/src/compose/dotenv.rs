@@ -39,6 +39,9 @@ fn statement<'t>(text: &'t str, set_before: &Environment, set: &mut Environment)
     let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '-' | '[' | ']' | ' ' | '\t' | '\r');
     let end = text.find(|c| !is_part(c)).unwrap_or(text.len());
     let name = text[..end].trim();
+    if name.contains([' ', '\t']) {
+        return Err("a name cannot hold a space");
+    }
     let Some(rest) = text[end..].strip_prefix(['=', ':']) else {
         // A name alone is taken from the environment of whoever runs Compose.
         return if text[end..].is_empty() || text[end..].starts_with('\n') {
@@ -47,9 +50,6 @@ fn statement<'t>(text: &'t str, set_before: &Environment, set: &mut Environment)
             Err("a name holds letters, digits, `_`, `.` and `-`, and `=` follows it")
         };
     };
-    if name.contains([' ', '\t']) {
-        return Err("a name cannot hold a space");
-    }
     let rest = rest.trim_start_matches([' ', '\t', '\r']);
     let quote = rest.chars().next().filter(|first| matches!(first, '"' | '\''));
     let (value, rest) = match quote {

@@ -19,14 +19,18 @@ use crate::{
 const MAX_VALUES: usize = 2_000_000;
 /// Levels of `include`, and of `extends`.
 const MAX_LEVELS: usize = 32;
+/// Files of one project, each time that it is included counted.
+const MAX_INCLUDED: usize = 1_000;
 
 /// A project as one tree.
 #[derive(Debug)]
 pub(super) struct Loaded<'i> {
     /// The merged file.
     pub(super) root: Node<'i>,
-    /// Every file that went into it by `include` or `extends`.
-    pub(super) followed: Vec<FileId>,
+    /// Files that went into it whole, by `include`.
+    pub(super) included: Vec<FileId>,
+    /// Files from which only some services were taken, by `extends`.
+    pub(super) extended: Vec<FileId>,
     /// What is wrong with the files themselves.
     pub(super) findings: Vec<Finding>,
 }
@@ -36,13 +40,15 @@ pub(super) fn load<'i>(inputs: &'i Inputs, files: &[FileId], environment: &Envir
     let mut loader = Loader {
         inputs,
         findings: Vec::new(),
-        followed: Vec::new(),
+        included: Vec::new(),
+        includes: 0,
         parsed: HashMap::new(),
         extended: HashMap::new(),
         values: 0,
     };
     let root = loader.files(files, environment, &mut Vec::new());
-    Loaded { root, followed: loader.followed, findings: loader.findings }
+    let extended = loader.extended.into_keys().collect();
+    Loaded { root, included: loader.included, extended, findings: loader.findings }
 }
 
 /// The variables of the project whose main file this is: those of the `.env` file beside it.
@@ -70,7 +76,9 @@ fn with_dotenv(inputs: &Inputs, file: FileId, before: &Environment, findings: &m
 struct Loader<'i> {
     inputs: &'i Inputs,
     findings: Vec<Finding>,
-    followed: Vec<FileId>,
+    included: Vec<FileId>,
+    /// Files that were included so far, again and again counted.
+    includes: usize,
     /// Documents as they are written, of each file that was parsed.
     parsed: HashMap<FileId, Vec<Node<'i>>>,
     /// Services of each file that others extend from, variables replaced.
@@ -207,11 +215,13 @@ impl<'i> Loader<'i> {
             }
             files.push(file);
         }
-        if including.len() >= MAX_LEVELS {
-            let message = format!("more than {MAX_LEVELS} levels of `include`");
+        self.includes += files.len();
+        if including.len() >= MAX_LEVELS || self.includes > MAX_INCLUDED {
+            let message = format!("more than {MAX_LEVELS} levels of `include`, or more than {MAX_INCLUDED} files");
             self.findings.push(Finding::new(&reading::BOUNDS, item.span, message));
             return None;
         }
+        self.included.extend(&files);
         let environment = self.include_environment(item, *files.first()?, environment);
         Some((files, environment))
     }
@@ -248,12 +258,8 @@ impl<'i> Loader<'i> {
             self.findings.push(Finding::unknown(&reading::UNREADABLE, named.span, message));
             return None;
         }
-        let opened = self.inputs.follow(named.span.file, Path::new(path));
-        match opened {
-            Ok(file) => {
-                self.followed.push(file);
-                Some(file)
-            }
+        match self.inputs.follow(named.span.file, Path::new(path)) {
+            Ok(file) => Some(file),
             Err(why) => {
                 self.findings.push(reading::unreadable(named.span, path, &why));
                 None

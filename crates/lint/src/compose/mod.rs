@@ -17,6 +17,9 @@ mod port;
 mod project;
 mod read;
 mod rules;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)] // a test that can not go on has failed
+mod scenarios;
 
 use std::path::Path;
 
@@ -42,9 +45,12 @@ fn recognises(path: &Path, text: &str) -> bool {
 /// Other formats have a `services:` at the top as well, with other things in it.
 fn has_services(text: &str) -> bool {
     const SIGNS: [&str; 6] = ["image:", "build:", "container_name:", "network_mode:", "depends_on:", "extends:"];
-    let mut lines = text.lines().skip_while(|line| line.trim_end() != "services:").skip(1);
-    let inside = lines.by_ref().take_while(|line| line.is_empty() || line.starts_with([' ', '\t', '#', '\r']));
-    inside.map(str::trim_start).any(|line| SIGNS.iter().any(|sign| line.starts_with(sign)))
+    let lines = text.lines().skip_while(|line| line.trim_end() != "services:").skip(1);
+    let inside = lines.take_while(|line| line.trim().is_empty() || line.starts_with([' ', '\t', '#']));
+    let mut lines = inside.map(str::trim_start).filter(|line| !line.is_empty() && !line.starts_with('#')).peekable();
+    // A list of services is no mapping of names to services.
+    lines.peek().is_some_and(|first| !first.starts_with("- "))
+        && lines.any(|line| SIGNS.iter().any(|sign| line.starts_with(sign)))
 }
 
 fn check(inputs: &Inputs, files: &[FileId]) -> Part {

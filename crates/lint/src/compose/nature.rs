@@ -15,12 +15,14 @@ use crate::{
 pub(super) struct Inner {
     pub(super) name: &'static str,
     pub(super) class: Class,
+    /// What the port is, for people: "a database", "a control port"; empty where the name says it.
+    pub(super) words: &'static str,
 }
 
 /// Numbers on which the most different things listen: they tell nothing unless the image does.
-const AMBIGUOUS: [u16; 31] = [
-    162, 1099, 2019, 3000, 3020, 4243, 4333, 5500, 5555, 6000, 6001, 6002, 6333, 6334, 7000, 7001, 7077, 8000, 8009,
-    8020, 8080, 8091, 8140, 8161, 8200, 8443, 8888, 9000, 9090, 10000, 50000,
+const AMBIGUOUS: [u16; 34] = [
+    162, 514, 1099, 2019, 3000, 3020, 4243, 4333, 5500, 5555, 6000, 6001, 6002, 6333, 6334, 7000, 7001, 7077, 8000,
+    8009, 8020, 8080, 8091, 8140, 8161, 8200, 8443, 8888, 9000, 9090, 9093, 9094, 10000, 50000,
 ];
 
 /// What the image of a service runs.
@@ -31,30 +33,40 @@ pub(super) fn software(service: &Service) -> Option<&'static Software> {
 
 /// What listens on a container port, if it belongs behind others.
 pub(super) fn inner(service: &Service, target: PortSpan, transport: Transport) -> Option<Inner> {
-    let software = software(service);
-    if let Some(software) = software
-        && transport == Transport::Tcp
-    {
-        let is_among = |ports: &[u16]| ports.iter().any(|port| target.contains(*port));
-        match software.purpose {
-            Purpose::Inner(role) => return Some(Inner { name: software.name, class: class_of(role) }),
-            Purpose::SocketProxy => return Some(Inner { name: software.name, class: Class::Cluster }),
-            Purpose::Edge | Purpose::Application if is_among(software.control_ports) => {
-                return Some(Inner { name: software.name, class: Class::WebAdministration });
-            }
-            Purpose::Edge | Purpose::Application if is_among(software.ports) => return None,
-            Purpose::Edge | Purpose::Application => {}
-        }
+    let software = software(service).filter(|_| transport == Transport::Tcp);
+    let is_among = |ports: &[u16]| ports.iter().any(|port| target.contains(*port));
+    let Some(software) = software else { return by_number(target, transport) };
+    if is_among(software.control_ports) {
+        let class = software.role().map_or(Class::WebAdministration, class_of);
+        return Some(Inner { name: software.name, class, words: "a control port" });
     }
-    let is_meant = |entry: &&sensitive::Sensitive| {
-        !matches!(entry.class, Class::InternalWeb | Class::Mail | Class::Names)
-            && !AMBIGUOUS.contains(&entry.ports.first)
-            // A wide range says nothing about any one number in it.
-            && target.count() <= 16
+    match software.purpose {
+        Purpose::Inner(role) if is_among(software.ports) => Some(of_role(software, role)),
+        // It may have been told to listen elsewhere, unless the number speaks for itself.
+        Purpose::Inner(role) => by_number(target, transport).or_else(|| Some(of_role(software, role))),
+        Purpose::SocketProxy => Some(Inner { name: software.name, class: Class::Cluster, words: "" }),
+        Purpose::Edge | Purpose::Application if is_among(software.ports) => None,
+        Purpose::Edge | Purpose::Application => by_number(target, transport),
+    }
+}
+
+fn of_role(software: &Software, role: Role) -> Inner {
+    let class = class_of(role);
+    let says_it_itself = software.name.starts_with(char::is_lowercase);
+    Inner { name: software.name, class, words: if says_it_itself { "" } else { class.words() } }
+}
+
+fn by_number(target: PortSpan, transport: Transport) -> Option<Inner> {
+    // A wide range says nothing about any one number in it.
+    if target.count() > 16 {
+        return None;
+    }
+    let is_telling = |entry: &&sensitive::Sensitive| {
+        let number = entry.ports.intersection(target).map_or(0, |shared| shared.first);
+        !matches!(entry.class, Class::InternalWeb | Class::Mail | Class::Names) && !AMBIGUOUS.contains(&number)
     };
-    sensitive::within(target, Some(transport))
-        .find(is_meant)
-        .map(|entry| Inner { name: entry.name, class: entry.class })
+    let entry = sensitive::within(target, Some(transport)).find(is_telling)?;
+    Some(Inner { name: entry.name, class: entry.class, words: entry.class.words() })
 }
 
 /// What a service is for.

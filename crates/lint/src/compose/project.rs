@@ -2,7 +2,8 @@
 //!
 //! In each folder: the main file and its override, or what `COMPOSE_FILE` in `.env` names. Every other file is taken by
 //! itself, unless it only makes sense on top of the main file (`compose.prod.yaml` with services that have neither image
-//! nor build): then it is laid over that. What a project includes or extends from is no project of its own.
+//! nor build): then it is laid over that. What a project includes is checked there, with the variables that it has
+//! there; what others only extend from is checked, and is no project of its own.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -32,6 +33,10 @@ pub(super) struct Assembled<'i> {
     pub(super) root: Node<'i>,
     /// Files laid over each other, in this order.
     pub(super) layers: Vec<FileId>,
+    /// Files that went into it whole, by `include`.
+    included: Vec<FileId>,
+    /// Files from which only some services were taken, by `extends`.
+    extended: Vec<FileId>,
     pub(super) part: Role,
     /// What is wrong with the files themselves.
     pub(super) findings: Vec<Finding>,
@@ -44,7 +49,7 @@ pub(super) enum Role {
     Main,
     /// The main project again, with this file on top of it.
     Variant(FileId),
-    /// Others include it or extend from it; it is checked by itself, and not started by itself.
+    /// Others extend from it; it is checked by itself, and not started by itself.
     Building,
 }
 
@@ -56,30 +61,47 @@ pub(super) fn assemble<'i>(inputs: &'i Inputs, files: &[FileId]) -> Vec<Assemble
         folders.entry(folder).or_default().push(*file);
     }
     let folders: Vec<Vec<FileId>> = folders.into_values().collect();
-    let (projects, followed): (Vec<_>, Vec<_>) = folders.par_iter().map(|files| folder(inputs, files)).unzip();
-    let mut assembled: Vec<Assembled<'i>> = projects.into_iter().flatten().collect();
-    let followed: HashSet<FileId> = followed.into_iter().flatten().collect();
-    // Only now is it known what others include.
-    for project in &mut assembled {
-        let is_only_file = project.layers.len() == 1;
-        if project.part == Role::Main && is_only_file && project.layers.iter().all(|file| followed.contains(file)) {
+    let projects: Vec<_> = folders.par_iter().flat_map_iter(|files| folder(inputs, files)).collect();
+    settle(projects)
+}
+
+/// Only when all are read is it known what others include.
+fn settle(mut projects: Vec<Assembled<'_>>) -> Vec<Assembled<'_>> {
+    let mut includers: HashMap<FileId, Vec<FileId>> = HashMap::new();
+    let mut extended: HashSet<FileId> = HashSet::new();
+    for project in &projects {
+        let Some(main) = project.layers.first() else { continue };
+        extended.extend(project.extended.iter().filter(|file| !project.layers.contains(file)));
+        for file in &project.included {
+            includers.entry(*file).or_default().push(*main);
+        }
+    }
+    // Of those that include each other none can be left out.
+    let is_part = |project: &Assembled<'_>| match project.layers.as_slice() {
+        [only] => includers.get(only).is_some_and(|by| by.iter().any(|by| !project.included.contains(by))),
+        _ => false,
+    };
+    projects.retain(|project| !is_part(project));
+    for project in &mut projects {
+        if project.part == Role::Main
+            && project.layers.len() == 1
+            && project.layers.iter().all(|l| extended.contains(l))
+        {
             project.part = Role::Building;
         }
     }
-    assembled
+    projects
 }
 
-/// The projects of one folder, and every file that they include or extend from.
-fn folder<'i>(inputs: &'i Inputs, files: &[FileId]) -> (Vec<Assembled<'i>>, HashSet<FileId>) {
-    let mut followed = HashSet::new();
-    let Some(first) = files.first().copied() else { return Default::default() };
+/// The projects of one folder.
+fn folder<'i>(inputs: &'i Inputs, files: &[FileId]) -> Vec<Assembled<'i>> {
+    let Some(first) = files.first().copied() else { return Vec::new() };
     let (environment, mut findings) = load::environment(inputs, first);
     let main = main_layers(inputs, files, &environment);
     let mut assembled: Vec<Assembled<'i>> = Vec::new();
-    let mut finish = |layers: Vec<FileId>, part: Role| {
-        let Loaded { root, followed: others, findings } = load::load(inputs, &layers, &environment);
-        followed.extend(others);
-        Assembled { root, layers, part, findings }
+    let finish = |layers: Vec<FileId>, part: Role| {
+        let Loaded { root, included, extended, findings } = load::load(inputs, &layers, &environment);
+        Assembled { root, layers, included, extended, part, findings }
     };
     let main_project = (!main.is_empty()).then(|| finish(main.clone(), Role::Main));
     for file in files.iter().filter(|file| !main.contains(file)) {
@@ -96,7 +118,7 @@ fn folder<'i>(inputs: &'i Inputs, files: &[FileId]) -> (Vec<Assembled<'i>>, Hash
     if let Some(first) = assembled.first_mut() {
         first.findings.append(&mut findings);
     }
-    (assembled, followed)
+    assembled
 }
 
 /// The files that Compose takes when it is started in the folder. Those that were not named are looked for beside

@@ -14,6 +14,9 @@ use crate::{
     yaml::{Entry, Node},
 };
 
+/// Entries of `ports:` in one project; more is no project, and comparing them takes its time.
+const MAX_PORTS: usize = 5_000;
+
 /// Reads a project; what has the wrong kind is told of and left out.
 pub(super) fn project(root: &Node<'_>, layers: &[FileId], findings: &mut Vec<Finding>) -> Project {
     let mut project = Project { name: spanned(root.get("name")), layers: layers.to_vec(), ..Project::default() };
@@ -26,11 +29,25 @@ pub(super) fn project(root: &Node<'_>, layers: &[FileId], findings: &mut Vec<Fin
             findings.push(Finding::new(&reading::SYNTAX, entry.key.span, message));
         }
     }
+    bound_ports(&mut project, findings);
     for entry in mapping_at(root, "networks", findings) {
         project.is_for_swarm |= entry.value.get("driver").and_then(Node::text) == Some("overlay");
         project.networks.push(network(entry));
     }
     project
+}
+
+fn bound_ports(project: &mut Project, findings: &mut Vec<Finding>) {
+    let mut left = MAX_PORTS;
+    for service in &mut project.services {
+        if let Some(beyond) = service.ports.get(left) {
+            let message = format!("more than {MAX_PORTS} published ports in one project; the rest is not checked");
+            findings.push(Finding::new(&reading::BOUNDS, beyond.entry, message));
+            service.ports.truncate(left);
+            service.repeated_ports.truncate(left);
+        }
+        left -= service.ports.len();
+    }
 }
 
 /// Keys of `deploy:` that Compose itself ignores.

@@ -7,7 +7,7 @@ use portcullis_config::bind_conflict::{Binding, Family, meet};
 use super::Subject;
 use crate::{
     compose::{
-        model::{Project, Published, Service},
+        model::{Published, Service},
         port::{HostAddress, HostPort, Mapping},
     },
     estate::{PortSpan, Transport},
@@ -49,11 +49,12 @@ pub(super) fn apply(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
     }
     let mut bound: Vec<Bound<'_>> = subject.project.services.iter().flat_map(bound).collect();
     bound.sort_by_key(|bound| (bound.span.first, bound.port.entry));
+    let taken = Taken::of(&bound);
     let mut open: Vec<&Bound<'_>> = Vec::new();
     for later in &bound {
         open.retain(|earlier| earlier.span.last >= later.span.first);
         if let Some(earlier) = open.iter().find(|earlier| clash(earlier, later)) {
-            findings.push(told(subject.project, earlier, later, &bound));
+            findings.push(told(earlier, later, &taken));
         }
         open.push(later);
     }
@@ -79,18 +80,21 @@ fn addresses(mapping: &Mapping) -> Option<Vec<IpAddr>> {
 fn clash(a: &Bound<'_>, b: &Bound<'_>) -> bool {
     let binding = |address: &IpAddr| Binding { address: (*address, 1).into(), family: Family::V6Only };
     let meets = || a.addresses.iter().any(|x| b.addresses.iter().any(|y| meet(binding(x), binding(y))));
-    a.transport == b.transport
-        && a.span.intersection(b.span).is_some()
-        && may_run_together(a.service, b.service)
-        && meets()
+    a.transport == b.transport && a.span.intersection(b.span).is_some() && may_run_together(a, b) && meets()
 }
 
-/// Services of different profiles are alternatives, such as `cpu` and `gpu`.
-fn may_run_together(a: &Service, b: &Service) -> bool {
-    a.profiles.is_empty() || b.profiles.is_empty() || a.profiles.iter().any(|profile| b.profiles.contains(profile))
+/// Services of different profiles are alternatives, such as `cpu` and `gpu`; so is what extends a template that has a
+/// profile of its own to keep it from being started.
+fn may_run_together(a: &Bound<'_>, b: &Bound<'_>) -> bool {
+    let (ours, theirs) = (&a.service.profiles, &b.service.profiles);
+    if ours.is_empty() || theirs.is_empty() {
+        return true;
+    }
+    let is_inherited = a.port.entry == b.port.entry;
+    ours.iter().any(|profile| theirs.contains(profile)) && !(is_inherited && ours != theirs)
 }
 
-fn told(project: &Project, earlier: &Bound<'_>, later: &Bound<'_>, all: &[Bound<'_>]) -> Finding {
+fn told(earlier: &Bound<'_>, later: &Bound<'_>, taken: &Taken) -> Finding {
     let shared = later.span.intersection(earlier.span).unwrap_or(later.span);
     let message = if later.service.name == earlier.service.name {
         format!("`{}` publishes host port {shared}/{} twice", later.service.name.value, later.transport)
@@ -100,11 +104,33 @@ fn told(project: &Project, earlier: &Bound<'_>, later: &Bound<'_>, all: &[Bound<
     };
     let finding = Finding::new(&TWICE, later.port.port_place(), message)
         .related(earlier.port.port_place(), format!("published by `{}` here", earlier.service.name.value));
-    let is_taken = |port: u16| all.iter().any(|bound| bound.span.contains(port));
-    let free =
-        (shared.last.saturating_add(1)..).take(project.services.len() + all.len() + 1).find(|port| !is_taken(*port));
-    match free.filter(|_| shared.count() == 1) {
+    match taken.free_near(shared.last).filter(|_| shared.count() == 1) {
         Some(free) => finding.help(format!("publish it on another host port, such as {free}")),
         None => finding.help("publish it on other host ports"),
+    }
+}
+
+/// The host ports of a project, of both protocols.
+struct Taken(Vec<bool>);
+
+impl Taken {
+    fn of(bound: &[Bound<'_>]) -> Self {
+        let mut begin_and_end = vec![0_i64; usize::from(u16::MAX) + 2];
+        for bound in bound {
+            begin_and_end[usize::from(bound.span.first)] += 1;
+            begin_and_end[usize::from(bound.span.last) + 1] -= 1;
+        }
+        let mut open = 0;
+        let is_taken = |change: &i64| {
+            open += change;
+            open > 0
+        };
+        Self(begin_and_end.iter().map(is_taken).collect())
+    }
+
+    /// The next port that nobody in the project has, and that is not privileged.
+    fn free_near(&self, port: u16) -> Option<u16> {
+        let from = if port < 1024 { port + 8000 } else { port.saturating_add(1) };
+        (from..=u16::MAX).find(|port| !self.0[usize::from(*port)])
     }
 }

@@ -107,7 +107,10 @@ fn owner<'p>(project: &'p Project, service: &Service) -> Option<&'p Service> {
 /// that are published at an owner may be those of a guest.
 fn own_ports(service: &Service) -> Vec<(u16, Transport, Span)> {
     let place = service.network_mode.as_ref().map_or(service.name.span, |mode| mode.span);
-    let known = nature::software(service).into_iter().flat_map(|software| software.ports.iter().take(1));
+    // Told otherwise by an argument or a variable, it may listen elsewhere.
+    let is_as_it_comes = service.command.is_empty() && service.environment.is_empty();
+    let software = nature::software(service).filter(|_| is_as_it_comes);
+    let known = software.into_iter().flat_map(|software| software.ports.iter().take(1));
     let known = known.map(|port| (*port, Transport::Tcp, place));
     let exposed = service.expose.iter().filter(|_| service.network_mode.is_some()).filter_map(|exposed| {
         let PortSpan { first, last } = exposed.ports.as_ref().ok()?.known()?;

@@ -50,14 +50,8 @@ fn sensitive(service: &Service, port: &Published, mapping: &Mapping) -> Option<F
     let inner = nature::inner(service, mapping.target.known()?, mapping.transport.known()?)?;
     let severity = severity(inner, &mapping.address)?;
     let (from, name) = (from(&mapping.address), &service.name.value);
-    let message = format!(
-        "{} ({}) of `{name}` can be reached {from}",
-        ports_of(port),
-        match inner.name {
-            known if known.starts_with(char::is_lowercase) => known.to_owned(),
-            known => format!("{known}, {}", inner.class.words()),
-        }
-    );
+    let what = [inner.name, inner.words].into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(", ");
+    let message = format!("{} ({what}) of `{name}` can be reached {from}", ports_of(port));
     let help = match mapping.published_text() {
         Some(published) => format!("remove it, or write `\"127.0.0.1:{published}\"`"),
         None => "remove it, or publish it on 127.0.0.1".to_owned(),
@@ -108,7 +102,13 @@ fn needless(subject: &Subject<'_>, service: &Service) -> Option<Finding> {
     if !nature::is_store(service) {
         return None;
     }
-    let (port, _) = service.mappings().find(|(_, mapping)| mapping.address.is_beyond_host() == Some(true))?;
+    let is_the_store = |mapping: &Mapping| {
+        let known = nature::software(service).map(|software| software.ports);
+        let target = mapping.target.known();
+        known.is_none_or(|known| target.is_some_and(|target| known.iter().any(|port| target.contains(*port))))
+    };
+    let is_needless = |mapping: &Mapping| mapping.address.is_beyond_host() == Some(true) && is_the_store(mapping);
+    let (port, _) = service.mappings().find(|(_, mapping)| is_needless(mapping))?;
     let mut consumers = nature::consumers(subject.project, service).peekable();
     let first = *consumers.peek()?;
     let of = listed(consumers);

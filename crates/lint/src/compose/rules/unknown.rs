@@ -45,7 +45,28 @@ fn told(service: &Service, port: &Published) -> Finding {
         _ => ("the protocol", port.entry),
     };
     let message = format!("{what} of `{}` depends on {names}, which no file sets", service.name.value);
-    Finding::unknown(&UNRESOLVED, place, message)
-        .label(format!("`{}`", shown(&port.text)))
-        .help("set it in `.env`, or give it a default with an address in front, as in `127.0.0.1:${PORT:-8080}:80`")
+    let finding = Finding::unknown(&UNRESOLVED, place, message).label(format!("`{}`", shown(&port.text)));
+    match with_defaults(port) {
+        Some(text) => finding.help(format!("set it in `.env`, or give it a default, as in `\"{text}\"`")),
+        None => finding.help("set it in `.env`, or give it a default, as in `${NAME:-value}`"),
+    }
+}
+
+/// The entry with a default for each variable, if it can be told what each is for.
+fn with_defaults(port: &Published) -> Option<String> {
+    let mapping = port.mapping.as_ref().ok()?;
+    let (Syntax::Short { .. }, Certain::Known(target)) = (port.syntax, mapping.target) else { return None };
+    let text = port.text.strip_suffix("/tcp").unwrap_or(&port.text);
+    let (rest, target_text) = text.rsplit_once(':')?;
+    let (address, published) = rest.rsplit_once(':').unwrap_or(("127.0.0.1", rest));
+    let with_default = |part: &str, default: &str| -> Option<String> {
+        let name = part.strip_prefix(HOLE).and_then(|part| part.strip_suffix(HOLE));
+        match name {
+            Some(name) if !name.contains(HOLE) && !name.is_empty() => Some(format!("${{{name}:-{default}}}")),
+            _ => (!part.contains(HOLE)).then(|| part.to_owned()),
+        }
+    };
+    let address = with_default(address, "127.0.0.1")?;
+    let published = with_default(published, &target.to_string())?;
+    Some(format!("{address}:{published}:{target_text}"))
 }

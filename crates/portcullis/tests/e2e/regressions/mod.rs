@@ -8,4 +8,3 @@ mod records;
 mod reload;
 mod routing;
 mod sessions;
-mod strangers;
