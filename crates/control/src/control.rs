@@ -8,7 +8,9 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{Phase, Publisher, Rejection, Start, Watching, certificates, health, ports, registration, watch};
+use crate::{
+    Phase, Publisher, Rejection, Start, Watching, certificates, health, ports, registration, strangers, watch,
+};
 
 /// For answers of control ports that are under way at the end.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
@@ -35,6 +37,7 @@ impl Control {
         runtime.spawn(certificates::watch_expiry(publisher.watch_running(), Arc::clone(publisher.registries())));
         runtime.spawn(registration::keep(publisher.watch_running(), publisher.path().to_owned()));
         runtime.spawn(watch::run(Arc::clone(&publisher), watching));
+        runtime.spawn(strangers::watch(Arc::clone(&publisher)));
         Ok(Self { runtime, publisher, ports })
     }
 

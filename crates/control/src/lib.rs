@@ -1,8 +1,8 @@
 //! The control plane: everything that steers and watches the workers, away from them.
 //!
 //! Owns: publishing plans ([`Publisher`]: the first one, reloads, renewed certificates), opening and closing ports,
-//! active health checks, watching files, draining, and the ports that it serves itself: the admin API and the
-//! metrics. All of it runs on one small runtime of its own ([`Control`]).
+//! active health checks, watching files, looking for strangers on our ports, draining, and the ports that it serves
+//! itself: the admin API and the metrics. All of it runs on one small runtime of its own ([`Control`]).
 //!
 //! Must not know: connections of the data plane. It tells workers what to run by publishing a plan, and which
 //! endpoints are up by atomics on them; nothing comes back but counters.
@@ -23,6 +23,7 @@ pub mod registration;
 mod rejection;
 mod running;
 mod sockets;
+mod strangers;
 mod task;
 mod watch;
 

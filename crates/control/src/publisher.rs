@@ -18,6 +18,7 @@ use crate::{
     answers::{Cause, Outcome, ReloadReport},
     running::{FilesRead, ReadOnce, Running, retire, revive},
     sockets::{ControlChange, Difference},
+    strangers::Strangers,
 };
 
 /// Sets the level of the program's own log.
@@ -55,6 +56,7 @@ pub struct Publisher {
     attempt: Mutex<Attempt>,
     log_levels: LogLevels,
     read_once: ReadOnce,
+    strangers: Strangers,
     started: Instant,
 }
 
@@ -103,6 +105,7 @@ impl Publisher {
             attempt: Mutex::new(Attempt { report: None, files }),
             log_levels,
             read_once,
+            strangers: Strangers::default(),
             started: Instant::now(),
         };
         Ok((Arc::new(publisher), receiver))
@@ -274,6 +277,11 @@ impl Publisher {
     /// Where records go.
     pub(crate) fn access_log(&self) -> &AccessLog {
         &self.access_log
+    }
+
+    /// Who shares our ports.
+    pub(crate) fn strangers(&self) -> &Strangers {
+        &self.strangers
     }
 
     /// The file that was started with.

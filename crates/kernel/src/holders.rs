@@ -113,6 +113,28 @@ pub(crate) fn strangers_on(port: u16) -> Vec<Holder> {
     without_accepted(described(tcp(Wanted::All, is_strange)))
 }
 
+/// Listening sockets, not of this process, that are given connections meant for one of `own`: those that joined it by
+/// SO_REUSEPORT, and those on a single address where `own` is a wildcard. With each comes what it takes from.
+pub fn strangers_beside(own: &[SocketAddr]) -> Vec<(SocketAddr, Holder)> {
+    let takes_from = |address: SocketAddr| own.iter().copied().find(|own| takes(address, *own));
+    let mut entries = tcp(Wanted::Listening, |entry| takes_from(entry.local).is_some());
+    if entries.is_empty() {
+        return Vec::new();
+    }
+    let ours = processes::own();
+    entries.retain(|entry| !ours.contains(&entry.inode));
+    described(entries)
+        .into_iter()
+        .filter_map(|holder| Some((takes_from(holder.address)?, Holder { usage: Use::Sharing, ..holder })))
+        .collect()
+}
+
+/// Whether a listener on `address` is given connections that one on `own` would get. Our own IPv6 sockets take no IPv4.
+fn takes(address: SocketAddr, own: SocketAddr) -> bool {
+    address.port() == own.port()
+        && (address.ip() == own.ip() || (own.ip().is_unspecified() && own.is_ipv4() == address.is_ipv4()))
+}
+
 /// TCP sockets in the network namespace of this thread; none where the kernel shows none.
 fn tcp(wanted: Wanted, is_meant: impl Fn(&Entry) -> bool) -> Vec<Entry> {
     let mut entries = table::read(Protocol::Tcp, wanted).unwrap_or_default();
@@ -219,6 +241,23 @@ mod tests {
         let held = who_holds(local.port());
         let ended = held.iter().find(|holder| holder.usage == Use::Ended(address));
         assert!(ended.is_some_and(|holder| holder.process.is_none()), "{held:?}");
+    }
+
+    #[test]
+    fn a_listener_takes_from_its_own_address_and_from_a_wildcard() {
+        for (address, own, expected) in [
+            ("127.0.0.1:80", "127.0.0.1:80", true),
+            ("127.0.0.1:81", "127.0.0.1:80", false),
+            ("127.0.0.2:80", "127.0.0.1:80", false),
+            ("127.0.0.1:80", "0.0.0.0:80", true),
+            ("0.0.0.0:80", "0.0.0.0:80", true),
+            ("0.0.0.0:80", "127.0.0.1:80", false),
+            ("[::1]:80", "[::]:80", true),
+            ("[::1]:80", "0.0.0.0:80", false),
+            ("127.0.0.1:80", "[::]:80", false),
+        ] {
+            assert_eq!(takes(address.parse().unwrap(), own.parse().unwrap()), expected, "{address} {own}");
+        }
     }
 
     #[test]

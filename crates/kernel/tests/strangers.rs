@@ -12,7 +12,7 @@ use std::{
 };
 
 use portcullis_kernel::{
-    holders::{Use, listening_ports_of, who_holds, who_listens},
+    holders::{Use, listening_ports_of, strangers_beside, who_holds, who_listens},
     listen::{ListenError, listen},
     refused::{Lead, identify, nobody_listens},
 };
@@ -174,6 +174,21 @@ fn two_strangers_that_share_a_port_are_both_named() {
     first.told("close -");
     assert_eq!(listening_ports_of(first.pid()), []);
     assert!(listen(address, 1).is_ok());
+}
+
+#[test]
+fn a_stranger_that_joins_later_is_found() {
+    let kept = ["127.0.0.1:0"; 2].map(|address| listen(address.parse().unwrap(), 2).unwrap());
+    let own = kept.each_ref().map(|sockets| sockets[0].local_addr().unwrap());
+    assert_eq!(strangers_beside(&own), []);
+    let (stranger, joined) = Stranger::holding(&format!("share {}", own[1]));
+    let found = strangers_beside(&own);
+    let [(address, holder)] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!((*address, holder.address, holder.usage), (own[1], joined, Use::Sharing));
+    assert_eq!(holder.process.as_ref().map(|process| process.pid), Some(stranger.pid()));
+    drop(stranger);
+    assert_eq!(strangers_beside(&own), []);
+    drop(kept);
 }
 
 #[test]

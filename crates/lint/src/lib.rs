@@ -11,6 +11,7 @@
 //! [`estate`] joins what they said and applies the rules that need more than one file → [`suppression`] → [`output`].
 //! Formats know nothing of each other; what they share goes through the estate.
 
+pub mod addresses;
 pub mod baseline;
 pub mod cidr;
 mod compose;

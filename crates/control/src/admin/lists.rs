@@ -21,7 +21,8 @@ use crate::{
 /// Every port, in the order of the file.
 #[utoipa::path(get, path = "/v1/ports", responses((status = 200, body = Vec<Port>)))]
 pub(super) async fn ports(State(publisher): State<Arc<Publisher>>) -> Json<Vec<Port>> {
-    Json(publisher.running().plan.ports.iter().map(|port| describe_port(port)).collect())
+    let describe = |port: &Arc<PortPlan>| describe_port(port, publisher.strangers().at(&port.name));
+    Json(publisher.running().plan.ports.iter().map(describe).collect())
 }
 
 /// Every route of every port.
@@ -46,7 +47,7 @@ pub(super) async fn services(State(publisher): State<Arc<Publisher>>) -> Json<Ve
     Json(whereabouts::explain(&plan, services).await)
 }
 
-fn describe_port(port: &PortPlan) -> Port {
+fn describe_port(port: &PortPlan, shared_with: Vec<String>) -> Port {
     let counts = port.metrics.snapshot();
     let terminated = port.protocol.terminated();
     let mut services: Vec<String> = port.routes.routes().filter_map(|route| service_of(route)).collect();
@@ -75,6 +76,7 @@ fn describe_port(port: &PortPlan) -> Port {
         }),
         redirect_https: port.redirect_https,
         accepted_wildcard: port.accepted_wildcard.clone(),
+        shared_with,
         services,
         active_connections: counts.active,
         connections: counts.connections,

@@ -115,6 +115,9 @@ pub struct Port {
     pub redirect_https: Option<u16>,
     /// The written reason for an address that the role forbids.
     pub accepted_wildcard: Option<String>,
+    /// Sockets of other processes that share its address and get a part of its connections, each with its process.
+    #[serde(default)]
+    pub shared_with: Vec<String>,
     /// Services that its routes lead to.
     pub services: Vec<String>,
     /// Connections open now.

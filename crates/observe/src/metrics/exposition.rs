@@ -170,6 +170,12 @@ fn configuration(page: &mut Page<'_>, process: &ProcessMetrics) -> fmt::Result {
         "Reloads by result.",
         process.reloads().map(|(outcome, count)| (vec![("result", outcome.as_str())], count)),
     )?;
+    let strangers = process.strangers();
+    page.gauges(
+        "portcullis_port_strangers",
+        "Sockets of other processes that share the address of the port and get a part of its connections.",
+        strangers.iter().map(|strangers| (vec![("port", strangers.port.as_str())], strangers.sockets as f64)),
+    )?;
     let certificates = process.certificates();
     page.gauges(
         "portcullis_certificate_expiry_timestamp_seconds",

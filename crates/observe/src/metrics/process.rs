@@ -20,6 +20,7 @@ pub struct ProcessMetrics {
     reloads_succeeded: AtomicU64,
     reloads_failed: AtomicU64,
     certificates: Mutex<Vec<CertificateExpiry>>,
+    strangers: Mutex<Vec<PortStrangers>>,
     access_log: OnceLock<Watch>,
 }
 
@@ -32,6 +33,7 @@ impl ProcessMetrics {
             reloads_succeeded: AtomicU64::default(),
             reloads_failed: AtomicU64::default(),
             certificates: Mutex::default(),
+            strangers: Mutex::default(),
             access_log: OnceLock::new(),
         }
     }
@@ -58,6 +60,11 @@ impl ProcessMetrics {
     /// Replaces what is known of the certificates, whenever they are read.
     pub fn set_certificates(&self, certificates: Vec<CertificateExpiry>) {
         *self.certificates.lock().unwrap_or_else(PoisonError::into_inner) = certificates;
+    }
+
+    /// Replaces what is known of sockets that share ports, whenever they are looked for.
+    pub fn set_strangers(&self, strangers: Vec<PortStrangers>) {
+        *self.strangers.lock().unwrap_or_else(PoisonError::into_inner) = strangers;
     }
 
     /// Shows what this log writes and drops. The first call counts.
@@ -87,6 +94,10 @@ impl ProcessMetrics {
 
     pub(super) fn certificates(&self) -> Vec<CertificateExpiry> {
         self.certificates.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn strangers(&self) -> Vec<PortStrangers> {
+        self.strangers.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(super) fn access_log(&self) -> Option<&Watch> {
@@ -130,6 +141,15 @@ pub struct CertificateExpiry {
     pub name: String,
     /// Its end.
     pub not_after: SystemTime,
+}
+
+/// Sockets of other processes that share a port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PortStrangers {
+    /// The port.
+    pub port: String,
+    /// How many.
+    pub sockets: u64,
 }
 
 /// What the kernel says of this process, read when somebody asks. A number that cannot be read is left out.

@@ -70,6 +70,7 @@ impl Overview {
         let is_rejected = |report: &ReloadReport| report.outcome == Outcome::Rejected;
         self.status.phase == PhaseWord::Serving
             && !self.status.last_reload.as_ref().is_some_and(is_rejected)
+            && self.ports.iter().all(|port| port.shared_with.is_empty())
             && self.endpoints().all(|(_, endpoint)| endpoint.state != EndpointWord::Down)
     }
 
@@ -117,6 +118,9 @@ impl Overview {
         let lost = log.dropped_sink_full + log.dropped_write_error;
         if lost > 0 || (log.state != "working" && log.state != "off") {
             let _ = writeln!(lines, "the access log is {}; {lost} records lost", log.state);
+        }
+        for (port, stranger) in self.ports.iter().flat_map(|port| port.shared_with.iter().map(move |who| (port, who))) {
+            let _ = writeln!(lines, "somebody else gets connections of `{}`: {stranger}", port.name);
         }
         for warning in &status.warnings {
             let _ = writeln!(lines, "warning: {}:{}: {}", warning.file, warning.line, warning.message);
@@ -235,6 +239,15 @@ mod tests {
         ] {
             assert_eq!(overview(phase, state, None).is_fine(), is_fine, "{phase} {state}");
         }
+    }
+
+    #[test]
+    fn a_port_that_is_shared_is_not_fine_and_its_stranger_is_named() {
+        let mut overview = overview("serving", "up", None);
+        overview.ports[0].shared_with = vec!["nc (pid 7, user eve) listens on 0.0.0.0:443".to_owned()];
+        assert!(!overview.is_fine());
+        let drawn = overview.draw(Palette::Plain);
+        assert!(drawn.contains("connections of `web`: nc (pid 7, user eve)"), "{drawn}");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::{Subject, ports_of};
+pub(super) use crate::addresses::WILDCARD as WILDCARD_COMMAND;
 use crate::{
     compose::{
         model::{Published, Service, Syntax},
@@ -12,17 +13,6 @@ use crate::{
     finding::{Edit, Finding, Safety},
     inputs::Span,
     rule::{Default, Rule, Severity},
-};
-
-pub(super) static WILDCARD_COMMAND: Rule = Rule {
-    id: "PC104",
-    name: "wildcard-bind",
-    severity: Severity::High,
-    title: "a program on the network of the host is told to listen on every interface",
-    why: "On the network of the host nothing stands in front of the program: what it binds to 0.0.0.0 or [::] is open \
-          to every network the host is on, whatever `ports:` says.",
-    remedy: "Give the address that it is for, such as 127.0.0.1, and let a proxy stand in front.",
-    default: Default::On,
 };
 
 pub(super) static IPV6_TWIN: Rule = Rule {

@@ -61,6 +61,8 @@ struct Held<'a> {
     is_datagram: bool,
     namespace: Option<&'a str>,
     interface: Option<&'a str>,
+    /// When it is read: which file of the process, and where in it. Numbers of files are in no order.
+    read: (usize, u32),
 }
 
 #[derive(Clone, Copy)]
@@ -85,13 +87,13 @@ pub(super) fn check(instance: &Instance, findings: &mut Vec<Finding>) {
     let held = all(instance);
     // Sorted by first port, a socket is compared with those behind it that begin before it ends.
     let mut order: Vec<&Held<'_>> = held.iter().collect();
-    order.sort_by_key(|socket| (socket.ports.0, socket.bound.span));
+    order.sort_by_key(|socket| (socket.ports.0, socket.read));
     let mut by_place: BTreeMap<Span, Finding> = BTreeMap::new();
     for (index, first) in order.iter().enumerate() {
         let behind = order[index + 1..].iter().take_while(|second| second.ports.0 <= first.ports.1);
         for second in behind.take(MAX_COMPARED) {
             let (first, second) =
-                if first.bound.span <= second.bound.span { (*first, *second) } else { (*second, *first) };
+                if first.read <= second.read { (*first, *second) } else { (*second, *first) };
             let Some(finding) = first.meets(second).and_then(|meeting| told(instance, first, second, meeting)) else {
                 continue;
             };
@@ -115,6 +117,7 @@ fn all(instance: &Instance) -> Vec<Held<'_>> {
     for (holder, bind, around) in proxies.chain(sockets) {
         for bound in &bind.addresses {
             let Some(internet) = bound.internet() else { continue };
+            let file = instance.files.iter().position(|file| *file == bound.span.file).unwrap_or(0);
             let (Host::Ip(host), Some(ports)) = (&internet.host, bound.span_of_ports()) else { continue };
             held.push(Held {
                 holder,
@@ -127,6 +130,7 @@ fn all(instance: &Instance) -> Vec<Held<'_>> {
                 is_datagram: internet.transport != Transport::Tcp,
                 namespace: bind.option("namespace").map(|word| word.text.as_str()),
                 interface: bind.option("interface").map(|word| word.text.as_str()),
+                read: (file, bound.span.start),
             });
         }
     }

@@ -8,3 +8,4 @@ mod records;
 mod reload;
 mod routing;
 mod sessions;
+mod strangers;
