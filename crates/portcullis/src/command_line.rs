@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::{
-    verbs::{check, drain, generate, map, probe, reload, run, schema, status},
+    verbs::{check, drain, explain, generate, map, probe, reload, run, schema, status},
     verdict::Verdict,
 };
 
@@ -32,6 +32,7 @@ pub(crate) struct CommandLine {
 pub(crate) enum Verb {
     Run(run::Run),
     Check(check::Check),
+    Explain(explain::Explain),
     Map(map::Map),
     Generate(generate::Generate),
     Probe(probe::Probe),
@@ -47,6 +48,7 @@ impl Verb {
         match self {
             Self::Run(verb) => verb.run(),
             Self::Check(verb) => verb.run(),
+            Self::Explain(verb) => verb.run(),
             Self::Map(verb) => verb.run(),
             Self::Generate(verb) => verb.run(),
             Self::Probe(verb) => verb.run(),

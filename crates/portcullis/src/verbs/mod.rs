@@ -2,6 +2,7 @@
 
 pub(crate) mod check;
 pub(crate) mod drain;
+pub(crate) mod explain;
 pub(crate) mod generate;
 pub(crate) mod map;
 pub(crate) mod probe;

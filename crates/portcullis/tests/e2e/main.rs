@@ -10,6 +10,7 @@ mod balance;
 mod certificates;
 mod check;
 mod estate;
+mod explain;
 mod generate;
 mod harness;
 mod headers;

@@ -1,0 +1,118 @@
+//! `portcullis explain`: everything that is known of one port number, or of one request.
+
+mod number;
+mod request;
+
+use std::{net::IpAddr, path::PathBuf};
+
+use anyhow::{Context, bail};
+use clap::Args;
+use serde::Serialize;
+
+use crate::{command_line::Format, output, verdict::Verdict};
+
+const EXAMPLES: &str = "\
+Examples:
+  portcullis explain 3001                              who has this number, who listens, who may reach it
+  portcullis explain https://shop.example.com/cart     what would happen to this request, step by step
+  portcullis explain https://shop.example.com/cart --from 203.0.113.7 --method POST";
+
+/// Say who declared a port, who listens, what lies behind and who may reach it; or what happens to a request, and why
+///
+/// A number or `ADDRESS:PORT` is a port; an URL is a request, which is walked through the file by the same code that
+/// the proxy runs. Exits with 1 if the request would be refused.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Explain {
+    /// A port number, `ADDRESS:PORT`, or an URL
+    subject: String,
+    /// Files and folders to look in [default: portcullis.yaml, or else this folder]
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Address that a request comes from; without it, one that may be anywhere on the internet
+    #[arg(long, value_name = "ADDRESS")]
+    from: Option<IpAddr>,
+    /// Port that a request comes to, by name; without it, the one with the number of the URL
+    #[arg(long, value_name = "PORT")]
+    on: Option<String>,
+    /// Method of a request
+    #[arg(long, value_name = "METHOD", default_value = "GET")]
+    method: String,
+    /// A header of a request; may be repeated
+    #[arg(long, value_name = "NAME: VALUE")]
+    header: Vec<String>,
+    /// A name on the client certificate of a request; may be repeated
+    #[arg(long, value_name = "NAME")]
+    certificate: Vec<String>,
+    /// How to print
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// One thing that is known, with where it is said.
+#[derive(Debug, Serialize)]
+struct Line {
+    /// What it is about: `declared`, `listens`, `route`.
+    about: &'static str,
+    text: String,
+    /// `portcullis.yaml:7`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    place: Option<String>,
+}
+
+/// All that is known of a subject.
+#[derive(Debug, Serialize)]
+struct Answer {
+    subject: String,
+    lines: Vec<Line>,
+    #[serde(skip)]
+    verdict: Option<Verdict>,
+}
+
+impl Answer {
+    fn new(subject: &str) -> Self {
+        Self { subject: subject.to_owned(), lines: Vec::new(), verdict: None }
+    }
+
+    fn say(&mut self, about: &'static str, text: impl Into<String>, place: Option<String>) {
+        self.lines.push(Line { about, text: text.into(), place });
+    }
+
+    /// Aligned, with what repeats left out.
+    fn text(&self) -> String {
+        let mut table = output::table([self.subject.as_str(), "", ""]);
+        let mut last = "";
+        for Line { about, text, place } in &self.lines {
+            let about_shown = if *about == last { "" } else { about };
+            last = about;
+            table.add_row([about_shown, text.as_str(), place.as_deref().unwrap_or_default()]);
+        }
+        format!("{}\n", table.trim_fmt())
+    }
+}
+
+impl Explain {
+    pub(crate) fn run(self) -> anyhow::Result<Verdict> {
+        let answer = if self.subject.contains("://") { request::explain(&self)? } else { number::explain(&self)? };
+        match self.format {
+            Format::Json => output::print_json(&answer)?,
+            Format::Text => output::print(&answer.text())?,
+        }
+        Ok(answer.verdict.unwrap_or(Verdict::Fine))
+    }
+
+    /// The port number that is meant.
+    fn number(&self) -> anyhow::Result<u16> {
+        let number = self.subject.rsplit(':').next().unwrap_or_default();
+        let port: u16 = number.parse().with_context(|| {
+            format!(
+                "`{}` is neither a port number nor an URL; write 3001, 127.0.0.1:3001 or https://host/path",
+                self.subject
+            )
+        })?;
+        if port == 0 {
+            bail!("port 0 means a random port, which nobody can name");
+        }
+        Ok(port)
+    }
+}
