@@ -69,7 +69,8 @@ pub enum RuleId {
     TlsOnPlainPort,
     /// TLS pass-through together with something that needs TLS to be terminated.
     Passthrough,
-    /// Client certificates are asked for, but no CA says which ones are believed.
+    /// Client certificates are asked for, but no CA says which ones are believed; or a revocation list is given where none
+    /// are asked for.
     ClientCaMissing,
     /// An endpoint is a port of this proxy: traffic would run in a circle.
     EndpointIsOwnPort,
@@ -145,8 +146,14 @@ pub enum RuleId {
     CertificateKeyMismatch,
     /// A CA file holds no certificate, so nobody could be believed (never: everybody).
     ClientCaEmpty,
+    /// A revocation list cannot be read or has expired, so nobody knows whom not to believe.
+    RevocationList,
     /// The name of an endpoint does not resolve.
     EndpointUnresolvable,
+    /// An address could not be listened on if the proxy were started on this host now.
+    AddressUnavailable,
+    /// The access log could not be written if the proxy were started on this host now.
+    AccessLogUnwritable,
 }
 
 impl RuleId {
@@ -304,7 +311,7 @@ pub const RULES: &[Rule] = &[
     error(
         RuleId::ClientCaMissing,
         "client-ca-missing",
-        "Client certificates are asked for, but no CA says which ones are believed.",
+        "Client certificates are asked for, but no CA says which ones are believed; or a revocation list is given where none are asked for.",
     ),
     error(
         RuleId::EndpointIsOwnPort,
@@ -411,7 +418,22 @@ pub const RULES: &[Rule] = &[
         "client-ca-empty",
         "A CA file holds no certificate, so nobody could be believed (never: everybody).",
     ),
+    error(
+        RuleId::RevocationList,
+        "revocation-list",
+        "A revocation list cannot be read or has expired, so nobody knows whom not to believe.",
+    ),
     error(RuleId::EndpointUnresolvable, "endpoint-unresolvable", "The name of an endpoint does not resolve."),
+    warning(
+        RuleId::AddressUnavailable,
+        "address-unavailable",
+        "An address could not be listened on if the proxy were started on this host now.",
+    ),
+    warning(
+        RuleId::AccessLogUnwritable,
+        "access-log-unwritable",
+        "The access log could not be written if the proxy were started on this host now.",
+    ),
 ];
 
 const fn error(rule: RuleId, id: &'static str, about: &'static str) -> Rule {

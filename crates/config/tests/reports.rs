@@ -66,7 +66,10 @@ fn every_rule_has_a_broken_file() -> io::Result<()> {
         "certificate-not-yet-valid",
         "certificate-key-mismatch",
         "client-ca-empty",
+        "revocation-list",
         "endpoint-unresolvable",
+        "address-unavailable",
+        "access-log-unwritable",
         // Depends on the host: see below.
         "local-ports",
     ];

@@ -43,12 +43,13 @@ pub struct Candidate {
 }
 
 /// Rules that only loading certificates and resolving names can judge, and that reading the file can not.
-const RULES_OF_COMPILING: [RuleId; 6] = [
+const RULES_OF_COMPILING: [RuleId; 7] = [
     RuleId::CertificateUnreadable,
     RuleId::CertificateExpired,
     RuleId::CertificateNotYetValid,
     RuleId::CertificateKeyMismatch,
     RuleId::ClientCaEmpty,
+    RuleId::RevocationList,
     RuleId::EndpointUnresolvable,
 ];
 

@@ -1,4 +1,4 @@
-//! When certificates end: told to the metrics, and to people while there is time to do something.
+//! When certificates and revocation lists end: told to the metrics, and to people while there is time to do something.
 
 use std::{
     collections::HashSet,
@@ -14,6 +14,8 @@ use crate::Running;
 
 /// People are warned when so little is left.
 const WARN_BEFORE: Duration = Duration::from_hours(14 * 24);
+/// The same for revocation lists, which are written anew every few days.
+const WARN_BEFORE_OF_LIST: Duration = Duration::from_hours(12);
 /// Between two warnings of the same certificate.
 const REMIND_EVERY: Duration = Duration::from_hours(24);
 
@@ -25,7 +27,7 @@ pub(crate) async fn watch_expiry(mut running: watch::Receiver<Arc<Running>>, reg
         for (expiry, left) in expiries.iter().filter_map(|expiry| Some((expiry, left(expiry)?))) {
             if warned.insert((expiry.port.clone(), expiry.not_after)) {
                 let (port, name) = (expiry.port.as_str(), expiry.name.as_str());
-                tracing::warn!(port, name, "{}", words(left));
+                tracing::warn!(port, name, "{}", words(name, left));
             }
         }
         registries.metrics.process().set_certificates(expiries);
@@ -41,28 +43,37 @@ fn expiries(plan: &Plan) -> Vec<CertificateExpiry> {
     let terminated = plan.ports.iter().filter_map(|port| Some((port, port.protocol.terminated()?)));
     terminated
         .flat_map(|(port, terminated)| {
-            terminated.certificates.iter().map(|certificate| CertificateExpiry {
-                port: port.name.to_string(),
-                name: certificate.names.first().cloned().unwrap_or_default(),
-                not_after: certificate.not_after,
-            })
+            let expiry = |name: String, not_after| CertificateExpiry { port: port.name.to_string(), name, not_after };
+            let certificates = terminated.certificates.iter().map(move |certificate| {
+                expiry(certificate.names.first().cloned().unwrap_or_default(), certificate.not_after)
+            });
+            let list = terminated.revocation_known_until.map(|until| expiry(REVOCATION_LIST.to_owned(), until));
+            certificates.chain(list)
         })
         .collect()
 }
 
+/// The name under which the end of a port's revocation list is told.
+const REVOCATION_LIST: &str = "revocation list";
+
 /// What is left, if it is little; zero if nothing is.
 fn left(expiry: &CertificateExpiry) -> Option<Duration> {
     let left = expiry.not_after.duration_since(SystemTime::now()).unwrap_or_default();
-    (left < WARN_BEFORE).then_some(left)
+    let little = if expiry.name == REVOCATION_LIST { WARN_BEFORE_OF_LIST } else { WARN_BEFORE };
+    (left < little).then_some(left)
 }
 
-fn words(left: Duration) -> String {
+fn words(name: &str, left: Duration) -> String {
+    let (what, afterwards) = match name {
+        REVOCATION_LIST => ("revocation list", "every client is refused"),
+        _ => ("certificate", "clients refuse it"),
+    };
     let hours = left.as_secs() / 3600;
     match hours {
-        0 if left.is_zero() => "the certificate has expired; clients refuse it".to_owned(),
-        0 => "the certificate expires within the hour; renew it".to_owned(),
-        1..48 => format!("the certificate expires within {} hours; renew it", hours + 1),
-        _ => format!("the certificate expires in {} days; renew it", hours / 24),
+        0 if left.is_zero() => format!("the {what} has expired; {afterwards}"),
+        0 => format!("the {what} expires within the hour; renew it"),
+        1..48 => format!("the {what} expires within {} hours; renew it", hours + 1),
+        _ => format!("the {what} expires in {} days; renew it", hours / 24),
     }
 }
 
@@ -72,12 +83,14 @@ mod tests {
 
     #[test]
     fn what_is_left_is_said_in_the_unit_that_matters() {
-        for (left, expected) in [
-            (Duration::ZERO, "the certificate has expired; clients refuse it"),
-            (Duration::from_mins(90), "the certificate expires within 2 hours; renew it"),
-            (Duration::from_hours(13 * 24 + 5), "the certificate expires in 13 days; renew it"),
+        for (name, left, expected) in [
+            ("shop.test", Duration::ZERO, "the certificate has expired; clients refuse it"),
+            ("shop.test", Duration::from_mins(90), "the certificate expires within 2 hours; renew it"),
+            ("shop.test", Duration::from_hours(13 * 24 + 5), "the certificate expires in 13 days; renew it"),
+            (REVOCATION_LIST, Duration::ZERO, "the revocation list has expired; every client is refused"),
+            (REVOCATION_LIST, Duration::from_mins(30), "the revocation list expires within the hour; renew it"),
         ] {
-            assert_eq!(words(left), expected);
+            assert_eq!(words(name, left), expected);
         }
     }
 }

@@ -12,7 +12,7 @@ use std::{
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 pub use error::ListenError;
-pub use unix::listen_unix;
+pub use unix::{listen_unix, rehearse_unix};
 
 use crate::{
     addresses::local_addresses,
@@ -49,6 +49,11 @@ pub fn listen(address: SocketAddr, workers: usize) -> Result<Vec<TcpListener>, L
         .map(sharing)
         .collect();
     if joined.is_empty() { Ok(sockets) } else { Err(ListenError::Taken { address, holders: joined }) }
+}
+
+/// Whether [`listen`] would get `address` now. Binds for a moment, and listens at no time.
+pub fn rehearse(address: SocketAddr) -> Result<(), ListenError> {
+    bind(address, Sharing::AfterBind).map(|_| ()).map_err(|cause| explain(address, cause))
 }
 
 /// A connection that waits at a non-blocking listening socket, as a non-blocking one; `None` if none does.

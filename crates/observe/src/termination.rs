@@ -79,6 +79,8 @@ terminations! {
     TlsHandshakeFailed = "tls-handshake-failed",
     /// The client's certificate is missing, expired, or not from a trusted authority.
     TlsClientCertificate = "tls-client-certificate",
+    /// The client refused the port's certificate: another name, a CA that it does not know, or expired.
+    TlsCertificateRefused = "tls-certificate-refused",
     /// The client spoke plaintext on a TLS port.
     PlaintextOnTls = "plaintext-on-tls",
     /// The client spoke TLS on a plaintext port.

@@ -1,9 +1,14 @@
 //! One port, compiled.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use portcullis_config::declared::{ClientCertificate, ListenAddress, PortLog, Role, Word};
 use portcullis_observe::metrics::PortMetrics;
+use portcullis_tls::peer::PeerCertificate;
 
 use crate::{AddressSet, RouteTable};
 
@@ -101,8 +106,27 @@ pub struct Terminated {
     pub config: Arc<rustls::ServerConfig>,
     /// What is asked of clients.
     pub clients: ClientCertificate,
+    /// Until when it is known which client certificates were revoked; `None`: nobody asks.
+    pub revocation_known_until: Option<SystemTime>,
     /// Certificates for the map, the API and expiry metrics.
     pub certificates: Vec<Arc<portcullis_tls::material::Certificate>>,
+}
+
+impl Terminated {
+    /// Whether a client certificate that the handshake believed is still to be believed, and if not, why. To be asked of
+    /// every session: a resumed one proves a certificate that was checked when its ticket was made.
+    pub fn is_current(&self, certificate: &PeerCertificate) -> Result<(), &'static str> {
+        let now = SystemTime::now();
+        if !certificate.is_valid_at(now) {
+            return Err("the client certificate has expired");
+        }
+        match self.revocation_known_until {
+            Some(until) if until < now => {
+                Err("the revocation list of `clients.crl` has expired, so nobody knows who was revoked")
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 impl fmt::Debug for Terminated {

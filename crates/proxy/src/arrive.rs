@@ -13,7 +13,10 @@ use portcullis_preface::{
     client_hello::{HelloError, HelloReader, Peek},
     proxy_protocol::{self, Parsed, ProxyError},
 };
-use portcullis_tls::peer::PeerCertificate;
+use portcullis_tls::{
+    peer::PeerCertificate,
+    words::{self, Peer},
+};
 use tokio::{io::ReadBuf, net::TcpStream};
 
 use crate::{
@@ -96,11 +99,9 @@ pub(crate) async fn handshake(
         .map(|leaf| PeerCertificate::from_der(leaf))
         .transpose()
         .map_err(|error| Ended::because(Termination::TlsClientCertificate, error.to_string()))?;
-    // A resumed session proves a certificate that was checked when the ticket was made; it may have expired since.
-    if let Some(certificate) = &certificate
-        && !certificate.is_valid_at(std::time::SystemTime::now())
-    {
-        return Err(Ended::because(Termination::TlsClientCertificate, "the client certificate has expired"));
+    if let Some(certificate) = &certificate {
+        let is_current = terminated.is_current(certificate);
+        is_current.map_err(|why| Ended::because(Termination::TlsClientCertificate, why))?;
     }
     let facts = TlsFacts {
         version: match session.protocol_version() {
@@ -163,12 +164,13 @@ fn plaintext_on_tls(stream: &TcpStream, first: u8) -> Ended {
 
 fn handshake_error(error: &io::Error) -> Ended {
     use rustls::Error;
-    let termination = match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
+    let termination = match words::cause(error) {
         Some(Error::NoCertificatesPresented | Error::InvalidCertificate(_)) => Termination::TlsClientCertificate,
+        Some(error) if words::refuses_certificate(error) => Termination::TlsCertificateRefused,
         None if error.kind() == io::ErrorKind::TimedOut => Termination::ClientTimeoutHandshake,
         Some(_) | None => Termination::TlsHandshakeFailed,
     };
-    Ended::because(termination, error.to_string())
+    Ended::because(termination, words::of_handshake(error, Peer::Client))
 }
 
 /// Reads a ClientHello that will be passed on as it is; returns the name asked for.

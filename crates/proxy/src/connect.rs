@@ -7,6 +7,7 @@ use portcullis_config::declared::ProxyProtocolOut;
 use portcullis_observe::Termination;
 use portcullis_plan::{EndpointPlan, ServicePlan};
 use portcullis_preface::proxy_protocol;
+use portcullis_tls::words::{self, Peer};
 use tokio::net::{TcpStream, UnixStream};
 
 use crate::{
@@ -109,7 +110,7 @@ async fn open(
         },
         _ => ConnectError {
             termination: Termination::EndpointTlsFailed,
-            detail: format!("TLS with {} failed: {error}", endpoint.label),
+            detail: format!("TLS with {} failed: {}", endpoint.label, words::of_handshake(&error, Peer::Endpoint)),
         },
     })?;
     Ok(Io::from(Stream::ClientTls(Box::new(stream))))

@@ -36,7 +36,7 @@ pub(crate) fn validity(certificate: &X509Certificate<'_>) -> (SystemTime, System
 }
 
 /// Seconds since 1970 as a time; what lies before is 1970.
-fn time(seconds: i64) -> SystemTime {
+pub(crate) fn time(seconds: i64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
 }
 

@@ -1,7 +1,8 @@
 //! TLS on both sides, with `rustls` and `aws-lc-rs`.
 //!
 //! Owns: loading and judging certificates, keys and CAs ([`material`]), the server side of ports ([`server`]), the
-//! client side towards endpoints ([`client`]), and what a peer's certificate says ([`peer`]).
+//! client side towards endpoints ([`client`]), what a peer's certificate says ([`peer`]), and what a failed handshake
+//! means ([`words`]).
 //!
 //! Must not know: configuration files, plans, connections.
 //!
@@ -14,6 +15,7 @@ pub mod client;
 pub mod material;
 pub mod peer;
 pub mod server;
+pub mod words;
 
 use std::sync::Arc;
 

@@ -1,7 +1,9 @@
 //! Certificates, keys and CAs from PEM files.
 
+mod crl;
 mod error;
 mod file;
+mod instead;
 mod roots;
 
 use std::{fmt, path::Path, sync::Arc, time::SystemTime};
@@ -10,9 +12,11 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
     sign::{CertifiedKey, SigningKey},
 };
-use x509_parser::prelude::GeneralName;
+use x509_parser::{prelude::GeneralName, x509::X509Version};
 
+pub use crl::{Crls, load_crls};
 pub use error::MaterialError;
+pub use instead::{Instead, Wanted};
 pub use roots::{Roots, load_roots, system_roots};
 
 use crate::certificate;
@@ -44,19 +48,29 @@ impl fmt::Debug for Certificate {
 
 /// Loads a chain (the leaf first) and its key, and checks that they belong together and that the leaf is valid now.
 pub fn load_certificate(cert: &Path, key: &Path) -> Result<Certificate, MaterialError> {
-    let chain = file::certificates(cert, file::LONGEST)?;
-    let signing = load_key(key)?;
+    let (chain, signing) = match (file::certificates(cert, file::LONGEST), load_key(key)) {
+        (Ok(chain), Ok(signing)) => (chain, signing),
+        (
+            Err(MaterialError::Instead { found: Instead::PrivateKey, .. }),
+            Err(MaterialError::Instead { found: Instead::Certificate, .. }),
+        ) => return Err(MaterialError::Swapped { cert: cert.into(), key: key.into() }),
+        (Err(error), _) | (Ok(_), Err(error)) => return Err(error),
+    };
     let leaf = chain.first().ok_or_else(|| MaterialError::NoCertificate(cert.into()))?.clone();
+    let malformed = |why: &str| MaterialError::Malformed { path: cert.into(), why: why.to_owned() };
+    let parsed = certificate::parse(&leaf).ok_or_else(|| malformed("the first certificate does not parse"))?;
+    if parsed.version() != X509Version::V3 {
+        return Err(MaterialError::Version1(cert.into()));
+    }
     let certified = CertifiedKey::new(chain, Arc::clone(&signing));
     if !fits(&certified, cert)? {
         return Err(misfit(cert, key, &certified.cert, &signing));
     }
-    let malformed = |why: &str| MaterialError::Malformed { path: cert.into(), why: why.to_owned() };
-    let parsed = certificate::parse(&leaf).ok_or_else(|| malformed("the first certificate does not parse"))?;
     let (not_before, not_after) = certificate::validity(&parsed);
     let now = SystemTime::now();
     if now < not_before {
-        return Err(MaterialError::NotYetValid(cert.into()));
+        let from = parsed.validity().not_before.to_string();
+        return Err(MaterialError::NotYetValid { path: cert.into(), from });
     }
     if let Ok(since) = now.duration_since(not_after) {
         return Err(MaterialError::Expired { path: cert.into(), days: since.as_secs() / 86_400 });
@@ -88,20 +102,17 @@ fn name(name: &GeneralName<'_>) -> Option<String> {
 fn load_key(path: &Path) -> Result<Arc<dyn SigningKey>, MaterialError> {
     let malformed = |why: String| MaterialError::Malformed { path: path.into(), why };
     let pem = file::read(path, file::LONGEST)?;
+    if is_encrypted(&pem) {
+        return Err(MaterialError::Encrypted(path.into()));
+    }
     let key = PrivateKeyDer::from_pem_slice(&pem).map_err(|error| match error {
-        rustls::pki_types::pem::Error::NoItemsFound if is_encrypted(&pem) => {
-            let remedy = format!("`openssl pkey -in {} -out PLAIN.pem`", path.display());
-            malformed(format!(
-                "the key is encrypted, and nobody is there to be asked for its password; decrypt it with {remedy}"
-            ))
-        }
-        rustls::pki_types::pem::Error::NoItemsFound => MaterialError::NoKey(path.into()),
+        rustls::pki_types::pem::Error::NoItemsFound => match Instead::of(&pem) {
+            Some(found) => MaterialError::Instead { path: path.into(), wanted: Wanted::Key, found },
+            None => MaterialError::NoKey(path.into()),
+        },
         error => malformed(error.to_string()),
     })?;
-    crate::provider()
-        .key_provider
-        .load_private_key(key)
-        .map_err(|_| malformed("the key is of a kind that is not supported; use ECDSA, Ed25519 or RSA".to_owned()))
+    crate::provider().key_provider.load_private_key(key).map_err(|_| MaterialError::UnsupportedKey(path.into()))
 }
 
 /// Encrypted PKCS#8 (RFC 7468 11), and the older form that OpenSSL wrote.
@@ -125,8 +136,7 @@ fn misfit(cert: &Path, key: &Path, chain: &[CertificateDer<'static>], signing: &
         .skip(1)
         .any(|later| CertifiedKey::new(vec![later.clone()], Arc::clone(signing)).keys_match().is_ok());
     if fits_later {
-        let why = format!("the certificate that the key {} fits must come first", key.display());
-        return MaterialError::Malformed { path: cert.into(), why };
+        return MaterialError::WrongOrder { path: cert.into(), key: key.into() };
     }
     MaterialError::KeyDoesNotFit { cert: cert.into(), key: key.into() }
 }

@@ -3,10 +3,10 @@
 mod by_sni;
 mod tickets;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::SystemTime};
 
 use rustls::{
-    RootCertStore, ServerConfig,
+    ServerConfig,
     client::VerifierBuilderError,
     server::{NoServerSessionStorage, WebPkiClientVerifier, danger::ClientCertVerifier},
 };
@@ -15,7 +15,7 @@ pub use tickets::TicketRegistry;
 
 use crate::{
     TlsError,
-    material::{Certificate, Roots},
+    material::{Certificate, Crls, Roots},
 };
 
 /// What is asked of clients.
@@ -24,9 +24,26 @@ pub enum ClientPolicy {
     /// Nothing.
     None,
     /// A certificate that is sent must be believed; none is fine.
-    Optional(Roots),
+    Optional(Believed),
     /// A certificate of these CAs.
-    Required(Roots),
+    Required(Believed),
+}
+
+/// Whose client certificates are believed.
+#[derive(Debug, Clone)]
+pub struct Believed {
+    /// Those of these CAs,
+    pub roots: Roots,
+    /// unless they are on these lists. With lists, every CA that issued a part of a client's chain must have one that has
+    /// not expired: what nobody knows is not believed.
+    pub revoked: Option<Crls>,
+}
+
+impl From<Roots> for Believed {
+    /// All that these CAs have issued.
+    fn from(roots: Roots) -> Self {
+        Self { roots, revoked: None }
+    }
 }
 
 /// Lowest version that is spoken.
@@ -85,14 +102,27 @@ impl ServerSettings<'_> {
 }
 
 impl ClientPolicy {
+    /// Until when it is known who was revoked, if anybody asks.
+    pub fn revocation_known_until(&self) -> Option<SystemTime> {
+        match self {
+            Self::None => None,
+            Self::Optional(believed) | Self::Required(believed) => Some(believed.revoked.as_ref()?.next_update),
+        }
+    }
+
     fn verifier(&self) -> Result<Option<Arc<dyn ClientCertVerifier>>, TlsError> {
-        let builder = |store: &Arc<RootCertStore>| {
-            WebPkiClientVerifier::builder_with_provider(Arc::clone(store), crate::provider())
+        let builder = |believed: &Believed| {
+            let store = Arc::clone(&believed.roots.store);
+            let builder = WebPkiClientVerifier::builder_with_provider(store, crate::provider());
+            match &believed.revoked {
+                Some(revoked) => builder.with_crls(revoked.lists.iter().cloned()).enforce_revocation_expiration(),
+                None => builder,
+            }
         };
         let built = match self {
             Self::None => return Ok(None),
-            Self::Optional(roots) => builder(&roots.store).allow_unauthenticated().build(),
-            Self::Required(roots) => builder(&roots.store).build(),
+            Self::Optional(believed) => builder(believed).allow_unauthenticated().build(),
+            Self::Required(believed) => builder(believed).build(),
         };
         built.map(Some).map_err(|error: VerifierBuilderError| TlsError::ClientCas(error.to_string()))
     }

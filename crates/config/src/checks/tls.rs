@@ -124,6 +124,17 @@ impl Check for ClientCaMissing {
                 .help("add `ca: FILE`: the CAs whose certificates are believed");
             findings.push(finding);
         }
+        let unasked = |port: &&Port| port.clients.as_ref().is_some_and(|clients| !asks(clients));
+        for port in index.declared.ports.iter().filter(unasked) {
+            let Some(clients) = &port.clients else { continue };
+            let Some(crl) = &clients.crl else { continue };
+            let message =
+                format!("port `{}` asks for no client certificate, so nobody could be found revoked", *port.name);
+            let finding = Finding::new(self.rule(), crl.span, message)
+                .related(clients.certificate.span, "nobody is asked")
+                .help("remove `crl`, or write `certificate: required`");
+            findings.push(finding);
+        }
     }
 }
 

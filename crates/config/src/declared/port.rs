@@ -112,6 +112,8 @@ pub struct Clients {
     pub certificate: Spanned<ClientCertificate>,
     /// Required unless `certificate: none`.
     pub ca: Option<Spanned<PathBuf>>,
+    /// `crl:` revocation lists of the CAs.
+    pub crl: Option<Spanned<PathBuf>>,
 }
 
 /// What a port asks of its clients during the TLS handshake.

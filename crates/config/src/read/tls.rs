@@ -32,11 +32,14 @@ pub(super) fn clients(reader: &mut Reader<'_>, node: &Node<'_>, what: &str) -> O
     reader.mapping(node, "Clients", &format!("`clients` of {what}"), |map| {
         let certificate = map.required("certificate", word);
         let ca = path(map, "ca");
-        // A misspelt CA is not a missing one.
-        if ca.is_none() && map.says("ca") {
+        let crl = path(map, "crl");
+        // What is misspelt or cannot be read is not missing: without it more clients would be believed than was meant.
+        let is_lost =
+            [("ca", ca.is_none()), ("crl", crl.is_none())].into_iter().any(|(key, none)| none && map.says(key));
+        if is_lost {
             return None;
         }
-        Some(Clients { certificate: certificate?, ca })
+        Some(Clients { certificate: certificate?, ca, crl })
     })?
 }
 

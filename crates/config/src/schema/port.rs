@@ -77,6 +77,8 @@ struct Clients {
     certificate: OneOf<declared::ClientCertificate>,
     /// PEM file with the CAs that are believed. Required unless `certificate: none`.
     ca: Option<Scalar<File>>,
+    /// PEM file with the revocation lists of these CAs: whoever is on one is refused. Default: nobody is revoked.
+    crl: Option<Scalar<File>>,
 }
 
 /// Accepted departures from the rules.

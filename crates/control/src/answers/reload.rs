@@ -126,11 +126,6 @@ impl ReloadReport {
         closed: Vec<String>,
         notes: Vec<String>,
     ) -> Self {
-        let mut report = report::render(&running.warnings, &running.sources, Style::Plain);
-        for note in &notes {
-            report.push_str(note);
-            report.push('\n');
-        }
         Self {
             outcome: Outcome::Applied,
             cause,
@@ -141,7 +136,7 @@ impl ReloadReport {
             findings: FindingReport::of(&running.warnings, &running.sources),
             notes,
             reason: None,
-            report,
+            report: report::render(&running.warnings, &running.sources, Style::Plain),
         }
     }
 

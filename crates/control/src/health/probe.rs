@@ -9,7 +9,10 @@ use hyper_util::rt::TokioIo;
 use portcullis_balance::Address;
 use portcullis_config::declared::ProxyProtocolOut;
 use portcullis_plan::{EndpointTls, HealthProbe};
-use portcullis_tls::client::{Verify, client_config};
+use portcullis_tls::{
+    client::{Verify, client_config},
+    words::{self, Peer},
+};
 use rustls::pki_types::ServerName;
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt},
@@ -48,7 +51,7 @@ impl fmt::Display for Failure {
             Self::Refused(address) => write!(f, "nobody listens on {address}"),
             Self::Timeout => f.write_str("no answer within the timeout of the check"),
             Self::Connect(error) => write!(f, "can not connect: {error}"),
-            Self::Tls(error) => write!(f, "the TLS handshake failed: {error}"),
+            Self::Tls(error) => write!(f, "the TLS handshake failed: {}", words::of_handshake(error, Peer::Endpoint)),
             Self::Http(error) => write!(f, "the answer is not HTTP: {error}"),
             Self::Status(status) => write!(f, "the check was answered with status {status}"),
             Self::Impossible(why) => f.write_str(why),

@@ -24,7 +24,10 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use portcullis_observe::Termination;
 use portcullis_plan::{Plan, PortPlan, Terminated};
-use portcullis_tls::peer::PeerCertificate;
+use portcullis_tls::{
+    peer::PeerCertificate,
+    words::{self, Peer},
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpStream, UnixStream},
@@ -118,7 +121,7 @@ impl ControlPort {
             (Arrival::Tcp(stream, _), None) => self.converse(plan, caller, stream).await,
             (Arrival::Tcp(stream, _), Some(terminated)) => {
                 let stream = shake_hands(terminated, stream, plan.timeouts.handshake).await?;
-                let tls = describe(&stream)?;
+                let tls = describe(&stream, terminated)?;
                 self.shared.recorder.shook_hands(plan, tls.is_resumed);
                 caller.tls = Some(tls);
                 self.converse(plan, caller, stream).await
@@ -250,17 +253,19 @@ async fn shake_hands(
     let accepting = TlsAcceptor::from(Arc::clone(&terminated.config)).accept(stream);
     match timeout(within, accepting).await {
         Ok(Ok(stream)) => Ok(stream),
-        Ok(Err(error)) => Err(Unserved::with(handshake_termination(&error), &error)),
+        Ok(Err(error)) => {
+            Err(Unserved::with(handshake_termination(&error), &words::of_handshake(&error, Peer::Client)))
+        }
         Err(_) => Err(Unserved::because(Termination::ClientTimeoutHandshake)),
     }
 }
 
 fn handshake_termination(error: &io::Error) -> Termination {
-    let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
-    match cause {
+    match words::cause(error) {
         Some(rustls::Error::NoCertificatesPresented | rustls::Error::InvalidCertificate(_)) => {
             Termination::TlsClientCertificate
         }
+        Some(error) if words::refuses_certificate(error) => Termination::TlsCertificateRefused,
         Some(rustls::Error::InvalidMessage(_)) => Termination::PlaintextOnTls,
         Some(_) => Termination::TlsHandshakeFailed,
         None if error.kind() == io::ErrorKind::UnexpectedEof => Termination::Empty,
@@ -268,11 +273,14 @@ fn handshake_termination(error: &io::Error) -> Termination {
     }
 }
 
-fn describe(stream: &TlsStream<TcpStream>) -> Result<CallerTls, Unserved> {
+fn describe(stream: &TlsStream<TcpStream>, terminated: &Terminated) -> Result<CallerTls, Unserved> {
     let (_, session) = stream.get_ref();
     let leaf = session.peer_certificates().and_then(|chain| chain.first());
     let client = leaf.map(|leaf| PeerCertificate::from_der(leaf)).transpose();
     let client = client.map_err(|error| Unserved::with(Termination::TlsClientCertificate, &error))?;
+    if let Some(Err(why)) = client.as_ref().map(|client| terminated.is_current(client)) {
+        return Err(Unserved::with(Termination::TlsClientCertificate, &why));
+    }
     let version = session.protocol_version().and_then(|version| version.as_str());
     let cipher = session.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str());
     Ok(CallerTls {

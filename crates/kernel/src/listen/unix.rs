@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use rustix::fs::Mode;
+use rustix::fs::{Access, Mode};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::{BACKLOG, ListenError};
@@ -17,7 +17,9 @@ use crate::{holders::HoldingProcess, processes};
 /// killed process leaves behind, is replaced; anything else in its place is an error.
 pub fn listen_unix(path: &Path) -> Result<UnixListener, ListenError> {
     let failed = |cause| ListenError::Failed { place: path.display().to_string(), cause };
-    remove_stale(path)?;
+    if let Found::Stale = find(path)? {
+        fs::remove_file(path).map_err(failed)?;
+    }
     let open = || -> io::Result<UnixListener> {
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
         // The file takes the socket's mode when it is made (unix(7)): there is no moment at which others may connect,
@@ -31,19 +33,33 @@ pub fn listen_unix(path: &Path) -> Result<UnixListener, ListenError> {
     open().map_err(failed)
 }
 
-fn remove_stale(path: &Path) -> Result<(), ListenError> {
-    let failed = |cause| ListenError::Failed { place: path.display().to_string(), cause };
+/// Whether [`listen_unix`] would get the place now. Nothing is made or removed.
+pub fn rehearse_unix(path: &Path) -> Result<(), ListenError> {
+    let failed = |cause: io::Error| ListenError::Failed { place: path.display().to_string(), cause };
+    find(path)?;
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    rustix::fs::access(directory, Access::WRITE_OK | Access::EXEC_OK).map_err(|error| failed(error.into()))
+}
+
+/// What is in the place of the socket.
+enum Found {
+    Nothing,
+    /// The file of a socket that nobody listens on any more.
+    Stale,
+}
+
+fn find(path: &Path) -> Result<Found, ListenError> {
     let found = match fs::symlink_metadata(path) {
         Ok(found) => found,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(failed(error)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
+        Err(cause) => return Err(ListenError::Failed { place: path.display().to_string(), cause }),
     };
     if !found.file_type().is_socket() {
         return Err(ListenError::NotASocket { path: path.into() });
     }
     // Refused is the only answer that says nobody is there; a full queue, for one, says the opposite.
     match knock(path) {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path).map_err(failed),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(Found::Stale),
         _ => Err(ListenError::TakenPath { path: path.into(), holder: holder_of(path) }),
     }
 }

@@ -179,7 +179,7 @@ fn configuration(page: &mut Page<'_>, process: &ProcessMetrics) -> fmt::Result {
     let certificates = process.certificates();
     page.gauges(
         "portcullis_certificate_expiry_timestamp_seconds",
-        "When the certificate ends, in seconds since 1970.",
+        "When the certificate, or the `revocation list`, ends, in seconds since 1970.",
         certificates.iter().map(|certificate| {
             let labels = vec![("port", certificate.port.as_str()), ("name", certificate.name.as_str())];
             (labels, unix_seconds(certificate.not_after))

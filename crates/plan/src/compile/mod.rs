@@ -19,7 +19,7 @@ use portcullis_observe::{
     metrics,
 };
 use portcullis_tls::{
-    material::{Certificate, MaterialError},
+    material::{Certificate, Crls, MaterialError, load_crls},
     server::TicketRegistry,
 };
 
@@ -85,45 +85,52 @@ struct Compiler<'a> {
 impl Compiler<'_> {
     /// Takes a loaded file, or reports why it can not be used. Either way it is watched: a repaired file is a change.
     fn loaded<T>(&mut self, place: &Spanned<PathBuf>, result: Result<T, MaterialError>) -> Option<T> {
-        if !self.material.contains(&place.value) {
-            self.material.push(place.value.clone());
-        }
+        self.watch(&place.value);
         result.map_err(|error| self.findings.push(material_finding(place, &error))).ok()
     }
 
     fn certificate(&mut self, files: &portcullis_config::declared::CertificateFiles) -> Option<Arc<Certificate>> {
         let result = portcullis_tls::material::load_certificate(&files.cert, &files.key);
         let place = match &result {
-            Err(MaterialError::KeyDoesNotFit { .. } | MaterialError::NoKey(_)) => &files.key,
-            Err(MaterialError::Unreadable { path, .. } | MaterialError::Malformed { path, .. })
-                if *path == files.key.value =>
-            {
-                &files.key
-            }
+            Err(MaterialError::KeyDoesNotFit { .. }) => &files.key,
+            Err(error) if error.path() == files.key.value => &files.key,
             _ => &files.cert,
         };
         let certificate = self.loaded(place, result);
         for file in [&files.cert, &files.key] {
-            if !self.material.contains(&file.value) {
-                self.material.push(file.value.clone());
-            }
+            self.watch(&file.value);
         }
         certificate.map(Arc::new)
+    }
+
+    /// Never fails open: lists that can not be read are a finding, not "nobody was revoked".
+    fn revocation_lists(&mut self, place: &Spanned<PathBuf>) -> Option<Crls> {
+        self.watch(&place.value);
+        let report = |error: MaterialError| {
+            let finding = Finding::new(RuleId::RevocationList, place.span, error.to_string()).help(error.remedy());
+            self.findings.push(finding);
+        };
+        load_crls(place).map_err(report).ok()
+    }
+
+    /// A change of this file is looked for while the plan runs.
+    fn watch(&mut self, file: &PathBuf) {
+        if !self.material.contains(file) {
+            self.material.push(file.clone());
+        }
     }
 }
 
 fn material_finding(place: &Spanned<PathBuf>, error: &MaterialError) -> Finding {
-    let (rule, help) = match error {
-        MaterialError::Expired { .. } => (RuleId::CertificateExpired, "renew it"),
-        MaterialError::NotYetValid(_) => (RuleId::CertificateNotYetValid, "check the clock, or wait"),
-        MaterialError::KeyDoesNotFit { .. } => {
-            (RuleId::CertificateKeyMismatch, "name the key that the certificate was issued for")
+    let rule = match error {
+        MaterialError::Expired { .. } => RuleId::CertificateExpired,
+        MaterialError::NotYetValid { .. } => RuleId::CertificateNotYetValid,
+        MaterialError::KeyDoesNotFit { .. } | MaterialError::Swapped { .. } | MaterialError::WrongOrder { .. } => {
+            RuleId::CertificateKeyMismatch
         }
-        _ => {
-            (RuleId::CertificateUnreadable, "name a readable PEM file; the path is relative to the file that names it")
-        }
+        _ => RuleId::CertificateUnreadable,
     };
-    Finding::new(rule, place.span, error.to_string()).help(help)
+    Finding::new(rule, place.span, error.to_string()).help(error.remedy())
 }
 
 /// A value that was said, or the default.

@@ -10,7 +10,7 @@ use portcullis_config::{
 };
 use portcullis_tls::{
     material::{self, MaterialError},
-    server::{ClientPolicy, Minimum, ServerSettings},
+    server::{Believed, ClientPolicy, Minimum, ServerSettings},
 };
 
 use super::{Compiler, routes::addresses, said};
@@ -87,11 +87,13 @@ fn terminated(compiler: &mut Compiler<'_>, port: &Port, alpn: &[&[u8]]) -> Optio
         TlsVersion::Tls12 => Minimum::Tls12,
         TlsVersion::Tls13 => Minimum::Tls13,
     };
-    let settings = ServerSettings { port: &port.name, certificates: &certificates, clients: clients?, minimum, alpn };
+    let clients = clients?;
+    let revocation_known_until = clients.revocation_known_until();
+    let settings = ServerSettings { port: &port.name, certificates: &certificates, clients, minimum, alpn };
     match settings.build(&compiler.registries.tickets) {
         Ok(config) => {
             let clients = port.clients.as_ref().map_or(ClientCertificate::None, |clients| clients.certificate.value);
-            Some(Terminated { config, clients, certificates })
+            Some(Terminated { config, clients, revocation_known_until, certificates })
         }
         Err(error) => {
             compiler.findings.push(Finding::new(RuleId::CertificateUnreadable, tls.span, error.to_string()));
@@ -115,11 +117,16 @@ fn client_policy(compiler: &mut Compiler<'_>, port: &Port) -> Option<ClientPolic
         compiler.findings.push(Finding::new(RuleId::ClientCaEmpty, ca.span, message).help(help));
         return None;
     }
-    let roots = compiler.loaded(ca, loaded)?;
+    let roots = compiler.loaded(ca, loaded);
+    let revoked = match &clients.crl {
+        Some(crl) => Some(compiler.revocation_lists(crl)?),
+        None => None,
+    };
+    let believed = Believed { roots: roots?, revoked };
     Some(if wanted == ClientCertificate::Required {
-        ClientPolicy::Required(roots)
+        ClientPolicy::Required(believed)
     } else {
-        ClientPolicy::Optional(roots)
+        ClientPolicy::Optional(believed)
     })
 }
 

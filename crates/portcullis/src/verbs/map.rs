@@ -11,7 +11,11 @@ use portcullis_kernel::{
 use portcullis_lint::estate::Transport;
 use portcullis_portmap::{Form, LiveSocket, Map as PortMap, State, draw};
 
-use crate::{output, verbs::check::reading, verdict::Verdict};
+use crate::{
+    output,
+    verbs::check::{reading, reading::Place},
+    verdict::Verdict,
+};
 
 /// Draw the port map: external port, who may pass, route, service, internal port, endpoints, and where each is declared
 ///
@@ -64,7 +68,7 @@ enum MapFormat {
 impl Map {
     pub(crate) fn run(self) -> anyhow::Result<Verdict> {
         let paths = reading::paths(&self.paths, self.config.as_ref())?;
-        let read = reading::check(&paths)?;
+        let read = reading::check(&paths, Place::Anywhere)?;
         let mut map = PortMap::of(&read.outcome.facts, &read.inputs);
         if let Some(path) = &self.check {
             return compare(&map, path);

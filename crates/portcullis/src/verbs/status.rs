@@ -114,6 +114,9 @@ impl Overview {
         if let Some(report) = status.last_reload.as_ref().filter(|report| report.outcome == Outcome::Rejected) {
             let _ = write!(lines, "\nthe last reload ({}) was rejected: {}", report.cause, report.report);
         }
+        for note in status.last_reload.iter().flat_map(|report| &report.notes) {
+            let _ = writeln!(lines, "{note}");
+        }
         let log = &status.access_log;
         let lost = log.dropped_sink_full + log.dropped_write_error;
         if lost > 0 || (log.state != "working" && log.state != "off") {

@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use crate::harness::{Authority, Scenario, Web, free_address, output_of};
+use crate::harness::{Authority, Scenario, Web, free_address, output_of, wait_until};
 
 const GOOD: &str = "
 ports:
@@ -142,12 +142,39 @@ fn the_example_of_the_demo_is_right() {
 }
 
 #[test]
-fn checking_opens_no_socket() {
+fn a_check_says_who_holds_a_port_and_takes_it_for_no_mistake() {
     let address = free_address();
-    let output = Scenario::new(&GOOD.replace("<web>", &address.to_string())).check();
-    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
-    // The same while somebody holds the port: a check judges the file, not the moment.
+    let text = GOOD.replace("<web>", &address.to_string()).replacen('\n', "\nlog: { access: { to: stdout } }\n", 1);
+    let free = Scenario::new(&text).check_with(&[]);
+    assert_eq!(free.status.code(), Some(0), "{}", said(&free));
+    assert!(!said(&free).contains("address-unavailable"), "{}", said(&free));
     let _held = Web::start_at("held", address);
-    let output = Scenario::new(&GOOD.replace("<web>", &address.to_string())).check();
+    let held = Scenario::new(&text).check_with(&[]);
+    assert_eq!(held.status.code(), Some(0), "{}", said(&held));
+    for part in ["address-unavailable", &format!("{address} is taken"), &format!("pid {}", std::process::id())] {
+        assert!(said(&held).contains(part), "{part} in {}", said(&held));
+    }
+    assert_eq!(Scenario::new(&text).check_with(&["--deny-warnings"]).status.code(), Some(1));
+    let offline = Scenario::new(&text).check_with(&["--deny-warnings", "--offline"]);
+    assert_eq!(offline.status.code(), Some(0), "{}", said(&offline));
+}
+
+#[test]
+fn the_ports_of_the_proxy_that_runs_the_file_are_its_own() {
+    let proxy = Scenario::new(GOOD).start();
+    wait_until("its record is there", || proxy.directory().join("run").exists().then_some(()));
+    let checked = proxy.verb("check");
+    assert_eq!(checked.status.code(), Some(0), "{}", said(&checked));
+    assert!(!said(&checked).contains("address-unavailable"), "{}", said(&checked));
+}
+
+#[test]
+fn a_check_says_that_the_log_has_no_place() {
+    let text = format!("{GOOD}log: {{ access: {{ to: ./logs/access.log }} }}\n");
+    let output = Scenario::new(&text).check_with(&[]);
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    for part in ["access-log-unwritable", "there is no directory ", "mkdir -p "] {
+        assert!(said(&output).contains(part), "{part} in {}", said(&output));
+    }
+    assert!(!said(&Scenario::new(&text).check()).contains("access-log"));
 }

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::harness::{Authority, Backend, Proxy, Scenario, TlsClient, Web, free_address, wait_until};
+use crate::harness::{Authority, Backend, PLAIN, Proxy, Scenario, TlsClient, Web, free_address, wait_until};
 
 const ONE: &str = "
 ports:
@@ -300,4 +300,23 @@ fn twenty_reloads_under_load_fail_no_request() {
         .filter(|record| !record.text("end").starts_with("client-"))
         .collect();
     assert!(failed.is_empty(), "{failed:#?}");
+}
+
+#[test]
+fn what_waits_for_the_next_start_is_said_by_the_reload_and_by_the_status() {
+    let web = Web::start("a");
+    let mut proxy = Proxy::before(web.address());
+    proxy.rewrite(&format!("workers: 3\nmetrics: {{ buckets: [1ms, 1s] }}\n{PLAIN}"));
+    for verb in ["reload", "status"] {
+        let output = proxy.verb(verb);
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{said}");
+        for setting in ["workers", "metrics.buckets"] {
+            let note = format!("`{setting}` has changed and takes effect with the next start");
+            assert_eq!(said.matches(&note).count(), 1, "{verb}: {said}");
+        }
+    }
+    // Taken back, there is nothing to wait for.
+    proxy.rewrite(PLAIN);
+    assert!(!String::from_utf8_lossy(&proxy.verb("reload").stdout).contains("next start"));
 }

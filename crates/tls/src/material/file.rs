@@ -4,10 +4,15 @@ use std::{fs::File, io, io::Read, path::Path};
 
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 
-use super::MaterialError;
+use super::{
+    MaterialError,
+    instead::{Instead, Wanted},
+};
 
 /// Longest file with a certificate chain or a key, bytes.
 pub(super) const LONGEST: u64 = 1024 * 1024;
+/// Longest file with revocation lists, bytes: half a million revoked certificates.
+pub(super) const LONGEST_CRL: u64 = 32 * 1024 * 1024;
 /// Longest file with CAs, bytes; the public ones of an operating system, with comments, come close to one megabyte.
 pub(super) const LONGEST_ROOTS: u64 = 4 * 1024 * 1024;
 
@@ -28,7 +33,11 @@ pub(super) fn certificates(path: &Path, limit: u64) -> Result<Vec<CertificateDer
     let pem = read(path, limit)?;
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
     let found = found.map_err(|error| MaterialError::Malformed { path: path.into(), why: error.to_string() })?;
-    if found.is_empty() { Err(MaterialError::NoCertificate(path.into())) } else { Ok(found) }
+    match (found.is_empty(), Instead::of(&pem)) {
+        (false, _) => Ok(found),
+        (true, Some(found)) => Err(MaterialError::Instead { path: path.into(), wanted: Wanted::Certificate, found }),
+        (true, None) => Err(MaterialError::NoCertificate(path.into())),
+    }
 }
 
 pub(super) fn missing(path: &Path) -> MaterialError {

@@ -7,7 +7,7 @@ use std::{
 
 use rustls::{crypto::aws_lc_rs::Ticketer, server::ProducesTickets};
 
-use super::ClientPolicy;
+use super::{Believed, ClientPolicy};
 
 /// Ticket keys by port and client policy. A ticket made under one policy is never good under another, or a session
 /// begun without a client certificate would be resumed where one is required (CVE-2025-23419); and resumption survives
@@ -30,9 +30,12 @@ struct Domain {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Asks {
     Nothing,
-    Optional([u8; 32]),
-    Required([u8; 32]),
+    Optional(Digests),
+    Required(Digests),
 }
+
+/// Of the CAs and of the revocation lists: with a new list, every session is to be proven anew.
+type Digests = ([u8; 32], Option<[u8; 32]>);
 
 impl TicketRegistry {
     /// The keys for a port with this policy. They rotate by themselves every six hours, and a ticket is good for
@@ -44,8 +47,8 @@ impl TicketRegistry {
     ) -> Result<Arc<dyn ProducesTickets>, rustls::Error> {
         let asks = match clients {
             ClientPolicy::None => Asks::Nothing,
-            ClientPolicy::Optional(roots) => Asks::Optional(roots.digest),
-            ClientPolicy::Required(roots) => Asks::Required(roots.digest),
+            ClientPolicy::Optional(believed) => Asks::Optional(digests(believed)),
+            ClientPolicy::Required(believed) => Asks::Required(digests(believed)),
         };
         let domain = Domain { port: port.to_owned(), asks };
         let mut in_use = self.in_use.lock().unwrap_or_else(PoisonError::into_inner);
@@ -57,4 +60,8 @@ impl TicketRegistry {
         in_use.insert(domain, Arc::downgrade(&tickets));
         Ok(tickets)
     }
+}
+
+fn digests(believed: &Believed) -> Digests {
+    (believed.roots.digest, believed.revoked.as_ref().map(|revoked| revoked.digest))
 }

@@ -90,7 +90,7 @@ fn without_verification_anybody_is_believed_but_not_without_the_key() {
 fn the_own_certificate_is_shown_to_endpoints_that_ask() {
     let (ca, clients) = (Authority::new("ca"), Authority::new("clients"));
     let own = clients.certificate(&["portcullis.internal"]);
-    let server = port(&[ca.certificate(&["db.internal"])], ClientPolicy::Required(clients.roots()));
+    let server = port(&[ca.certificate(&["db.internal"])], ClientPolicy::Required(clients.roots().into()));
     let conversation = Conversation::new(&believer(ca.roots(), Some(&own)), "db.internal", &server).unwrap();
     assert_eq!(conversation.server.peer_certificates().unwrap()[0], own.key.cert[0]);
     assert!(Conversation::new(&believer(ca.roots(), None), "db.internal", &server).is_err());

@@ -8,4 +8,5 @@ mod conversation;
 mod material;
 mod peer;
 mod resumption;
+mod revocation;
 mod server;

@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::SystemTime};
 
-use portcullis_tls::material::{MaterialError, load_certificate, load_roots, system_roots};
+use portcullis_tls::material::{Instead, MaterialError, load_certificate, load_roots, system_roots};
 use rcgen::{KeyPair, date_time_ymd};
 
 use crate::authority::{Authority, Files};
@@ -57,30 +57,32 @@ fn each_thing_that_is_wrong_with_a_pair_of_files_has_its_own_words() {
     let reversed = ca.file("reversed", ca.pem() + &std::fs::read_to_string(&good.cert).unwrap());
     let missing = ca.folder().join("missing");
     let zeros = Path::new("/dev/zero");
-    let table: [(&Path, &Path, &str, &str); 17] = [
+    let table: [(&Path, &Path, &str, &str); 18] = [
         (&missing, &good.key, "Unreadable", "can not read "),
         (&good.cert, &missing, "Unreadable", "can not read "),
         (ca.folder(), &good.key, "Unreadable", "can not read "),
         (&empty, &good.key, "NoCertificate", " holds no certificate"),
         (&text, &good.key, "NoCertificate", " holds no certificate"),
-        (&good.key, &good.key, "NoCertificate", " holds no certificate"),
+        (&good.key, &good.key, "Instead", " holds a private key where a certificate in PEM is expected"),
         (&good.cert, &empty, "NoKey", " holds no private key"),
-        (&good.cert, &good.cert, "NoKey", " holds no private key"),
+        (&good.cert, &good.cert, "Instead", " holds a certificate where a private key in PEM is expected"),
+        (&good.key, &good.cert, "Swapped", "are swapped"),
         (&good.cert, &other.key, "KeyDoesNotFit", " does not fit the certificate "),
         (&old.cert, &old.key, "Expired", " days ago"),
-        (&early.cert, &early.key, "NotYetValid", " is not valid yet"),
+        (&early.cert, &early.key, "NotYetValid", " is not valid yet, but from Jan  1 "),
         (&huge, &good.key, "TooLong", " is longer than 1048576 bytes"),
         (&good.cert, zeros, "TooLong", " is longer than 1048576 bytes"),
         (&wrong_der, &good.key, "Malformed", "der: "),
-        (&good.cert, &encrypted, "Malformed", "the key is encrypted"),
-        (&good.cert, &odd_key, "Malformed", "use ECDSA, Ed25519 or RSA"),
-        (&reversed, &good.key, "Malformed", "must come first"),
+        (&good.cert, &encrypted, "Encrypted", "is encrypted"),
+        (&good.cert, &odd_key, "UnsupportedKey", "use ECDSA, Ed25519 or RSA"),
+        (&reversed, &good.key, "WrongOrder", "must come first"),
     ];
     for (cert, key, variant, words) in table {
         let error = load_certificate(cert, key).unwrap_err();
         let (said, kind) = (error.to_string(), format!("{error:?}"));
         assert!(said.contains(words), "{cert:?}, {key:?}: {said}");
         assert!(kind.starts_with(variant), "{cert:?}, {key:?}: {kind}");
+        assert!(!error.remedy().is_empty() && !error.remedy().ends_with('.'), "{}", error.remedy());
     }
     assert!(load_certificate(&cut, &good.key).is_err());
 }
@@ -106,9 +108,9 @@ fn cas_are_loaded_all_or_none() {
 fn no_ca_is_an_error_and_an_expired_one_is_not_believed() {
     let ca = Authority::new("ca");
     let old = Authority::with("old", |params| params.not_after = date_time_ymd(2020, 1, 1));
-    for (name, content) in
-        [("empty", ""), ("text", "no PEM here"), ("key", &KeyPair::generate().unwrap().serialize_pem())]
-    {
+    let key = ca.file("key", KeyPair::generate().unwrap().serialize_pem());
+    assert!(matches!(load_roots(&key), Err(MaterialError::Instead { found: Instead::PrivateKey, .. })));
+    for (name, content) in [("empty", ""), ("text", "no PEM here")] {
         let error = load_roots(&ca.file(name, content)).unwrap_err();
         assert!(matches!(error, MaterialError::NoCertificate(_)), "{name}: {error:?}");
     }

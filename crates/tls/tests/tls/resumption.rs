@@ -48,8 +48,11 @@ fn sessions_are_resumed_in_both_versions_without_memory_on_the_server() {
 fn resumption_survives_a_reload_that_keeps_port_and_policy() {
     let (ca, clients) = (Authority::new("ca"), Authority::new("clients"));
     let certificate = clients.certificate(&["client.example"]);
-    for policy in [ClientPolicy::None, ClientPolicy::Optional(clients.roots()), ClientPolicy::Required(clients.roots())]
-    {
+    for policy in [
+        ClientPolicy::None,
+        ClientPolicy::Optional(clients.roots().into()),
+        ClientPolicy::Required(clients.roots().into()),
+    ] {
         let mut process = Process::new(&ca);
         let client = client_config(&Verify::Roots(ca.roots()), Some(&certificate), &[]).unwrap();
         let before = process.port("web", &policy);
@@ -58,8 +61,8 @@ fn resumption_survives_a_reload_that_keeps_port_and_policy() {
         process.certificates = vec![ca.certificate(&["a.example", "b.example"])];
         let policy = match policy {
             ClientPolicy::None => ClientPolicy::None,
-            ClientPolicy::Optional(_) => ClientPolicy::Optional(clients.roots()),
-            ClientPolicy::Required(_) => ClientPolicy::Required(clients.roots()),
+            ClientPolicy::Optional(_) => ClientPolicy::Optional(clients.roots().into()),
+            ClientPolicy::Required(_) => ClientPolicy::Required(clients.roots().into()),
         };
         let after = process.port("web", &policy);
         drop(before);
@@ -73,11 +76,11 @@ fn a_ticket_is_worth_nothing_under_another_policy_or_at_another_port() {
     let process = Process::new(&ca);
     let servers = [
         ("no certificates", process.port("web", &ClientPolicy::None)),
-        ("optional", process.port("web", &ClientPolicy::Optional(one.roots()))),
-        ("required", process.port("web", &ClientPolicy::Required(one.roots()))),
-        ("required of another CA", process.port("web", &ClientPolicy::Required(two.roots()))),
+        ("optional", process.port("web", &ClientPolicy::Optional(one.roots().into()))),
+        ("required", process.port("web", &ClientPolicy::Required(one.roots().into()))),
+        ("required of another CA", process.port("web", &ClientPolicy::Required(two.roots().into()))),
         ("another port", process.port("mesh", &ClientPolicy::None)),
-        ("another port, required", process.port("mesh", &ClientPolicy::Required(one.roots()))),
+        ("another port, required", process.port("mesh", &ClientPolicy::Required(one.roots().into()))),
     ];
     for (from, issuing) in &servers {
         for (to, resuming) in &servers {
@@ -97,12 +100,12 @@ fn a_client_without_certificate_can_not_resume_its_way_to_where_one_is_required(
     let (ca, clients) = (Authority::new("ca"), Authority::new("clients"));
     let process = Process::new(&ca);
     let client = client_config(&Verify::Roots(ca.roots()), None, &[]).unwrap();
-    for open in [ClientPolicy::None, ClientPolicy::Optional(clients.roots())] {
+    for open in [ClientPolicy::None, ClientPolicy::Optional(clients.roots().into())] {
         let open = process.port("web", &open);
         assert!(!is_resumed(&client, &open));
         assert!(is_resumed(&client, &open));
         // The reload that closes the port to strangers.
-        let closed = process.port("web", &ClientPolicy::Required(clients.roots()));
+        let closed = process.port("web", &ClientPolicy::Required(clients.roots().into()));
         assert!(Conversation::new(&client, "a.example", &closed).is_err());
     }
 }
@@ -110,7 +113,7 @@ fn a_client_without_certificate_can_not_resume_its_way_to_where_one_is_required(
 #[test]
 fn a_resumed_session_still_knows_its_client() {
     let (ca, clients) = (Authority::new("ca"), Authority::new("clients"));
-    let server = Process::new(&ca).port("web", &ClientPolicy::Required(clients.roots()));
+    let server = Process::new(&ca).port("web", &ClientPolicy::Required(clients.roots().into()));
     let certificate = clients.certificate(&["client.example"]);
     let client = client_config(&Verify::Roots(ca.roots()), Some(&certificate), &[]).unwrap();
     assert!(!is_resumed(&client, &server));

@@ -155,8 +155,11 @@ fn client_certificates_are_asked_for_and_checked_as_the_policy_says() {
         let files = clients.issue(&["client.example"], |params| params.not_after = rcgen::date_time_ymd(2020, 1, 1));
         super::client::unchecked(&files)
     };
-    let (none, optional, required) =
-        (ClientPolicy::None, ClientPolicy::Optional(clients.roots()), ClientPolicy::Required(clients.roots()));
+    let (none, optional, required) = (
+        ClientPolicy::None,
+        ClientPolicy::Optional(clients.roots().into()),
+        ClientPolicy::Required(clients.roots().into()),
+    );
     let unknown_issuer = Error::InvalidCertificate(CertificateError::UnknownIssuer);
     let table: [(&str, &ClientPolicy, Option<&Certificate>, Expected); 9] = [
         ("none, nothing shown", &none, None, Ok(false)),

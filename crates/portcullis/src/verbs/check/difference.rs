@@ -11,7 +11,10 @@ use portcullis_lint::{
 };
 use serde::Serialize;
 
-use super::{CheckFormat, reading, reading::Checked};
+use super::{
+    CheckFormat, reading,
+    reading::{Checked, Place},
+};
 use crate::{output, verdict::Verdict};
 
 #[derive(Serialize)]
@@ -48,7 +51,7 @@ pub(super) fn tell(old: &Path, new: &Path, format: CheckFormat) -> anyhow::Resul
 
 fn read(path: &Path) -> anyhow::Result<Checked> {
     let paths = reading::paths(&[path.to_owned()], None)?;
-    reading::check(&paths)
+    reading::check(&paths, Place::Anywhere)
 }
 
 fn record(exposure: &Exposure, inputs: &Inputs) -> Record {

@@ -18,6 +18,7 @@ use portcullis_lint::{
 };
 
 use crate::{output, verdict::Verdict};
+use reading::Place;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -36,7 +37,8 @@ Suppress a finding where it stands: `# portcullis: ignore PC201 until 2027-01-31
 ///
 /// Reads files and folders, recognises what they are by their contents, and reports everything that is wrong with the
 /// ports in them, taken together as one estate. Of Portcullis' own files also certificates are loaded and names are
-/// resolved. No socket is opened. Exits with 1 if a finding is at least as bad as `--fail-on`.
+/// resolved, and where one such file is named it is tried whether its addresses and its log could be had on this host now.
+/// Nobody is listened to. Exits with 1 if a finding is at least as bad as `--fail-on`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
@@ -82,6 +84,9 @@ pub(crate) struct Check {
     /// Say what a rule is about, and nothing else
     #[arg(long, value_name = "RULE")]
     explain: Option<String>,
+    /// Do not try whether the addresses and the access log of one of Portcullis' own files could be had here and now
+    #[arg(long)]
+    offline: bool,
     /// List all rules, and nothing else
     #[arg(long)]
     rules: bool,
@@ -133,7 +138,8 @@ impl Check {
         }
         let policy = self.policy.resolve()?;
         let paths = reading::paths(&self.paths, self.config.as_ref())?;
-        let mut checked = reading::check(&paths)?;
+        let place = if self.offline { Place::Anywhere } else { Place::Here };
+        let mut checked = reading::check(&paths, place)?;
         if !self.prove.is_empty() {
             return proof::tell(&self.prove, &checked, self.format);
         }
@@ -144,7 +150,7 @@ impl Check {
                 return fixing::suggest(&report, &checked.inputs);
             }
             fixing::fix(&report, &checked.inputs)?;
-            checked = reading::check(&paths)?;
+            checked = reading::check(&paths, place)?;
         }
         let report = Report::new(checked.outcome, &checked.files, &checked.inputs, &policy);
         if let Some(path) = &self.write_baseline {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use portcullis_control::{Candidate, Reading, Rejection};
+use portcullis_control::{Candidate, Reading, Rejection, rehearse_start};
 use portcullis_lint::{
     Outcome,
     inputs::{FileId, Inputs, MAX_FILE_BYTES},
@@ -39,8 +39,17 @@ pub(crate) fn paths(named: &[PathBuf], config: Option<&PathBuf>) -> anyhow::Resu
     Ok(named.to_vec())
 }
 
+/// Where the files are to be run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// On this host: a proxy's own file, if it is the only one that is named, is held against it.
+    Here,
+    /// Nobody knows where.
+    Anywhere,
+}
+
 /// Reads and checks. Standard input is read only once, so it cannot be fixed.
-pub(crate) fn check(paths: &[PathBuf]) -> anyhow::Result<Checked> {
+pub(crate) fn check(paths: &[PathBuf], place: Place) -> anyhow::Result<Checked> {
     let inputs = Inputs::beneath(paths.iter().filter(|path| !is_stdin(path)).map(|path| root(path)));
     let (stdin, on_disk): (Vec<PathBuf>, Vec<PathBuf>) = paths.iter().cloned().partition(|path| is_stdin(path));
     let mut walked = walk(&inputs, &on_disk);
@@ -50,8 +59,10 @@ pub(crate) fn check(paths: &[PathBuf]) -> anyhow::Result<Checked> {
     let is_named = |path: &Path| on_disk.iter().any(|named| named == path) || is_stdin(path);
     let mut outcome = portcullis_lint::check(&inputs, &walked.files, is_named);
     outcome.findings.extend(walked.findings);
+    let is_single = matches!(on_disk.as_slice(), [only] if !only.is_dir());
+    let place = if is_single { place } else { Place::Anywhere };
     for file in std::mem::take(&mut outcome.own).into_iter().filter(|file| !is_stdin(inputs.path(*file))) {
-        outcome.findings.extend(compiled(file, &inputs)?);
+        outcome.findings.extend(compiled(file, &inputs, place)?);
     }
     let sure = on_disk.iter().all(|path| path.is_dir());
     if outcome.recognised.is_empty() && outcome.findings.is_empty() && sure && stdin.is_empty() {
@@ -65,11 +76,16 @@ pub(crate) fn check(paths: &[PathBuf]) -> anyhow::Result<Checked> {
 }
 
 /// What only loading certificates and resolving names can tell of one of Portcullis' own files.
-fn compiled(file: FileId, inputs: &Inputs) -> anyhow::Result<Vec<portcullis_lint::finding::Finding>> {
+fn compiled(file: FileId, inputs: &Inputs, place: Place) -> anyhow::Result<Vec<portcullis_lint::finding::Finding>> {
     let reading = Reading::of(inputs.path(file));
     let registries = reading.registries();
     let (found, sources) = match reading.compile(&registries) {
-        Ok(Candidate { warnings, sources, .. }) => (warnings, sources),
+        Ok(Candidate { mut warnings, declared, sources, .. }) => {
+            if place == Place::Here {
+                warnings.extend(rehearse_start(inputs.path(file), &declared, &sources));
+            }
+            (warnings, sources)
+        }
         Err(Rejection::Findings { findings, sources }) => (findings, sources),
         Err(other) => return Err(other.into()),
     };

@@ -28,7 +28,7 @@ pub(crate) use nginx::Nginx;
 pub(crate) use pki::{Authority, Leaf};
 pub(crate) use postgres::{Postgres, shim_of_client, shim_of_server};
 pub(crate) use process::{Process, output_of};
-pub(crate) use proxy::{Proxy, Scenario};
+pub(crate) use proxy::{PLAIN, Proxy, Scenario};
 pub(crate) use raw::Raw;
 pub(crate) use redis::{Redis, redis_cli};
 pub(crate) use tls::TlsClient;

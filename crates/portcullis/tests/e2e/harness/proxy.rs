@@ -111,10 +111,15 @@ impl Scenario {
         Process::start(&mut command)
     }
 
-    /// `portcullis check`
-    pub(crate) fn check(mut self) -> Output {
+    /// `portcullis check`, of the file alone: what else runs on this host is not looked at.
+    pub(crate) fn check(self) -> Output {
+        self.check_with(&["--offline"])
+    }
+
+    /// `portcullis check` with these options.
+    pub(crate) fn check_with(mut self, options: &[&str]) -> Output {
         let file = self.write();
-        self.command().arg("check").arg(file).stdin(Stdio::null()).output().unwrap()
+        self.command().arg("check").args(options).arg(file).stdin(Stdio::null()).output().unwrap()
     }
 
     fn command(&self) -> Command {

@@ -1,8 +1,10 @@
 //! A TLS client whose bytes and sessions the test can see.
 
 use std::{
+    fs,
     io::{self, Read, Write},
     net::{Shutdown, SocketAddr, TcpStream},
+    path::Path,
     sync::Arc,
 };
 
@@ -43,6 +45,12 @@ impl TlsClient {
         Self::build(authority, default_provider(), rustls::ALL_VERSIONS, Some(leaf))
     }
 
+    /// Believes a CA in a file, and has a client certificate in files.
+    pub(crate) fn with_files(ca: &Path, cert: &Path, key: &Path) -> Self {
+        let leaf = Leaf { cert: cert.to_owned(), key: key.to_owned() };
+        Self::build_with(&fs::read(ca).unwrap(), default_provider(), rustls::ALL_VERSIONS, Some(&leaf))
+    }
+
     /// In one version alone.
     pub(crate) fn only(authority: &Authority, version: &'static SupportedProtocolVersion) -> Self {
         Self::build(authority, default_provider(), &[version], None)
@@ -59,8 +67,17 @@ impl TlsClient {
         versions: &[&'static SupportedProtocolVersion],
         leaf: Option<&Leaf>,
     ) -> Self {
+        Self::build_with(authority.pem().as_bytes(), provider, versions, leaf)
+    }
+
+    fn build_with(
+        ca: &[u8],
+        provider: CryptoProvider,
+        versions: &[&'static SupportedProtocolVersion],
+        leaf: Option<&Leaf>,
+    ) -> Self {
         let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_slice(authority.pem().as_bytes()).unwrap()).unwrap();
+        roots.add(CertificateDer::from_pem_slice(ca).unwrap()).unwrap();
         let builder = ClientConfig::builder_with_provider(Arc::new(provider)).with_protocol_versions(versions).unwrap();
         let builder = builder.with_root_certificates(roots);
         let mut config = match leaf {
