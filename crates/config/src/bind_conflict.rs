@@ -7,7 +7,10 @@
 //! that do not meet. The rule takes the option as an attribute all the same: other programs open `::` for both
 //! families, and what they hold is judged by the same function.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    str::FromStr,
+};
 
 /// Whether an IPv6 socket also takes IPv4 traffic. Means nothing for an IPv4 socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,12 +39,34 @@ impl Binding {
 }
 
 /// What carries the bytes. Each has ports of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Transport {
     /// TCP
     Tcp,
     /// UDP
     Udp,
+}
+
+impl Transport {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        }
+    }
+}
+
+impl FromStr for Transport {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "tcp" => Ok(Self::Tcp),
+            "udp" => Ok(Self::Udp),
+            _ => Err("expected tcp or udp".to_owned()),
+        }
+    }
 }
 
 /// The options by which a socket agrees to share its port. Nothing is shared unless both sides agree in the same way.

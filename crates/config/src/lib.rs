@@ -7,6 +7,7 @@
 //! Must not know: what runs. No socket is opened here, no certificate is parsed, no name is resolved, no default is
 //! filled in.
 
+pub mod argument;
 pub mod bands;
 pub mod bind_conflict;
 mod checks;

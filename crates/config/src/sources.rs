@@ -50,6 +50,12 @@ impl Sources {
         self.files.get(file.0 as usize).map_or(Path::new(""), |file| &file.path)
     }
 
+    /// Where a person finds the first byte of a span: `portcullis.yaml:5:12`.
+    pub fn place(&self, span: Span) -> String {
+        let Position { line, column } = self.position(span);
+        format!("{}:{line}:{column}", self.path(span.file).display())
+    }
+
     /// Text of a file; empty if it could not be read.
     pub fn text(&self, file: FileId) -> &str {
         self.files.get(file.0 as usize).map_or("", |file| &file.text)

@@ -8,12 +8,15 @@
 
 pub mod addresses;
 pub mod cpus;
+pub mod hand_over;
 pub mod holders;
+pub mod instance;
 pub mod inventory;
 pub mod lifetime;
 pub mod limits;
 pub mod listen;
 pub mod namespace;
+pub mod occupancy;
 mod processes;
 pub mod refused;
 pub mod settings;

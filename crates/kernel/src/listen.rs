@@ -111,7 +111,7 @@ fn is_ours(port: u16) -> bool {
     port != 0 && who_listens(port).iter().any(|holder| holder.process.as_ref().is_some_and(|held| held.pid == own))
 }
 
-fn explain(address: SocketAddr, cause: io::Error) -> ListenError {
+pub(crate) fn explain(address: SocketAddr, cause: io::Error) -> ListenError {
     match cause.kind() {
         io::ErrorKind::AddrInUse => {
             let mut holders = conflicting(address);

@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::{
-    verbs::{check, drain, explain, generate, map, probe, reload, run, schema, status},
+    verbs::{check, drain, explain, generate, map, ports, probe, reload, run, schema, status},
     verdict::Verdict,
 };
 
@@ -36,6 +36,7 @@ pub(crate) enum Verb {
     Map(map::Map),
     Generate(generate::Generate),
     Probe(probe::Probe),
+    Ports(ports::Ports),
     Schema(schema::Schema),
     Status(status::Status),
     Reload(reload::Reload),
@@ -52,6 +53,7 @@ impl Verb {
             Self::Map(verb) => verb.run(),
             Self::Generate(verb) => verb.run(),
             Self::Probe(verb) => verb.run(),
+            Self::Ports(verb) => verb.run(),
             Self::Schema(verb) => verb.run(),
             Self::Status(verb) => verb.run(),
             Self::Reload(verb) => verb.run(),
@@ -91,8 +93,10 @@ mod tests {
         for verb in command.get_subcommands() {
             let section = page.split(&format!("## `portcullis {}`", verb.get_name())).nth(1).unwrap();
             let section = section.split("\n## ").next().unwrap();
-            for option in verb.get_arguments().filter_map(|argument| argument.get_long()) {
-                assert!(section.contains(&format!("`--{option}")), "--{option} of {} is missing", verb.get_name());
+            for verb in verb.get_subcommands().chain([verb]) {
+                for option in verb.get_arguments().filter_map(|argument| argument.get_long()) {
+                    assert!(section.contains(&format!("`--{option}")), "--{option} of {} is missing", verb.get_name());
+                }
             }
         }
     }

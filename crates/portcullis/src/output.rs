@@ -48,6 +48,11 @@ pub(crate) fn complain(error: &anyhow::Error) {
     let _ = writeln!(io::stderr(), "portcullis: {error:#}");
 }
 
+/// Tells what is already drawn. If even standard error is gone, the exit code has to say it.
+pub(crate) fn complain_in_full(drawn: &str) {
+    let _ = writeln!(io::stderr(), "{drawn}");
+}
+
 /// Whether the reader of our output has gone.
 pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error

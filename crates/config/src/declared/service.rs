@@ -1,6 +1,6 @@
 //! What the file says about services: what is reached through Portcullis.
 
-use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
 use super::{CertificateFiles, PortSpan};
 use crate::span::Spanned;
@@ -58,6 +58,14 @@ pub enum Space {
     Namespace(String),
     /// `db-1.example.com`: another host. What is open there cannot be seen from here.
     Remote(String),
+}
+
+impl FromStr for Space {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        crate::argument::space(text)
+    }
 }
 
 impl fmt::Display for Space {

@@ -17,7 +17,7 @@ mod values;
 
 pub(crate) use file::FileReader;
 pub(crate) use include::Loading;
-pub(crate) use mistake::{did_you_mean, nearest};
-pub(crate) use values::{anchored, duration, written};
+pub(crate) use mistake::{Mistake, did_you_mean, nearest};
+pub(crate) use values::{anchored, duration, name, port_span, space, written};
 #[cfg(test)]
 pub(crate) use {reader::Reader, substitution::Substitutions};

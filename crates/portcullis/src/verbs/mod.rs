@@ -6,6 +6,7 @@ pub(crate) mod explain;
 pub(crate) mod generate;
 pub(crate) mod map;
 pub(crate) mod probe;
+pub(crate) mod ports;
 pub(crate) mod reload;
 pub(crate) mod run;
 pub(crate) mod schema;

@@ -21,6 +21,7 @@ mod logs;
 mod map;
 mod material;
 mod operator;
+mod ports;
 mod postgres;
 mod proxy_protocol;
 mod regressions;

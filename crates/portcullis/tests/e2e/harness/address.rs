@@ -46,3 +46,54 @@ fn first_of_this_process() -> u16 {
     let span = u32::from(LAST - FIRST);
     FIRST + u16::try_from(process::id().wrapping_mul(97) % span).unwrap()
 }
+
+/// Neighbouring numbers on which nobody listens, for one test alone.
+#[derive(Debug)]
+pub(crate) struct Ranges {
+    first: u16,
+    count: u16,
+    _locks: Vec<File>,
+}
+
+impl Ranges {
+    /// None of them is well known, so that all of them can be handed out.
+    pub(crate) fn of(count: u16) -> Self {
+        const LOWEST: u16 = 16_000;
+        const HIGHEST: u16 = 26_999;
+        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ports");
+        fs::create_dir_all(&directory).unwrap();
+        let span = u32::from(HIGHEST - LOWEST - count);
+        let mut first = LOWEST + u16::try_from(process::id().wrapping_mul(613) % span).unwrap();
+        for _ in 0..2 * span {
+            if let Some(locks) = lock_all(&directory, first, count) {
+                return Self { first, count, _locks: locks };
+            }
+            first = if first + count >= HIGHEST { LOWEST } else { first + 1 };
+        }
+        panic!("no {count} free ports between {LOWEST} and {HIGHEST}");
+    }
+
+    pub(crate) fn first(&self) -> u16 {
+        self.first
+    }
+
+    pub(crate) fn contains(&self, port: u16) -> bool {
+        (self.first..self.first + self.count).contains(&port)
+    }
+}
+
+impl std::fmt::Display for Ranges {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}-{}", self.first, self.first + self.count - 1)
+    }
+}
+
+fn lock_all(directory: &Path, first: u16, count: u16) -> Option<Vec<File>> {
+    (first..first + count)
+        .map(|number| {
+            let lock = File::create(directory.join(number.to_string())).unwrap();
+            let is_free = lock.try_lock().is_ok() && TcpListener::bind((Ipv4Addr::UNSPECIFIED, number)).is_ok();
+            is_free.then_some(lock)
+        })
+        .collect()
+}

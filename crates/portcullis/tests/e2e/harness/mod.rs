@@ -20,7 +20,7 @@ mod web;
 mod websocket;
 
 pub(crate) use access_log::AccessLog;
-pub(crate) use address::free_address;
+pub(crate) use address::{Ranges, free_address};
 pub(crate) use admin::Admin;
 pub(crate) use backend::{Backend, Peer};
 pub(crate) use http::{Request, Response};
