@@ -153,7 +153,7 @@ fn a_full_range_says_who_has_how_many_and_what_to_widen() {
         &format!("range `app` ({}) has no port left for replica 0 of cart", project.range),
         "shop has 2",
         "1 is reserved",
-        &format!("1 is in use without a lease (e2e-"),
+        "1 is in use without a lease (e2e-",
         &format!("listens on 127.0.0.1:{last})"),
         "widen the range (portcullis.yaml:1:25)",
     ] {
