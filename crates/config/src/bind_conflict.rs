@@ -7,10 +7,9 @@
 //! that do not meet. The rule takes the option as an attribute all the same: other programs open `::` for both
 //! families, and what they hold is judged by the same function.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    str::FromStr,
-};
+use std::net::{IpAddr, SocketAddr};
+
+use crate::declared::Transport;
 
 /// Whether an IPv6 socket also takes IPv4 traffic. Means nothing for an IPv4 socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,37 +34,6 @@ impl Binding {
     /// As Portcullis binds it.
     pub fn ours(address: SocketAddr) -> Self {
         Self { address, family: Family::V6Only }
-    }
-}
-
-/// What carries the bytes. Each has ports of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Transport {
-    /// TCP
-    Tcp,
-    /// UDP
-    Udp,
-}
-
-impl Transport {
-    /// The word for it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Tcp => "tcp",
-            Self::Udp => "udp",
-        }
-    }
-}
-
-impl FromStr for Transport {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "tcp" => Ok(Self::Tcp),
-            "udp" => Ok(Self::Udp),
-            _ => Err("expected tcp or udp".to_owned()),
-        }
     }
 }
 
@@ -94,7 +62,7 @@ pub enum State {
 /// A socket that has a port, or wants one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Socket {
-    /// Its protocol.
+    /// Its protocol; each has ports of its own.
     pub transport: Transport,
     /// Its address.
     pub binding: Binding,

@@ -27,7 +27,7 @@ pub mod span;
 pub mod well_known;
 mod yaml;
 
-use std::{path::Path, time::Duration};
+use std::path::Path;
 
 use declared::Declared;
 use finding::Finding;
@@ -51,11 +51,6 @@ impl Loaded {
     pub fn has_errors(&self) -> bool {
         self.findings.iter().any(Finding::is_error)
     }
-}
-
-/// A duration as the file writes it, such as `500ms` or `2s`, for what is said elsewhere; what is wrong with it otherwise.
-pub fn duration(text: &str) -> Result<Duration, String> {
-    read::duration(text).map_err(|mistake| format!("{}; expected {}", mistake.message, mistake.expected))
 }
 
 /// Reads a file and what it includes, and checks it. Never fails: what is wrong is a finding.

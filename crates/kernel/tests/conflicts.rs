@@ -13,7 +13,10 @@ use std::{
     thread,
 };
 
-use portcullis_config::bind_conflict::{Binding, Family, Sharing, Socket, State, Transport, meet, refuses};
+use portcullis_config::{
+    bind_conflict::{Binding, Family, Sharing, Socket, State, meet, refuses},
+    declared::Transport,
+};
 use proptest::prelude::*;
 use rustix::{
     process::{Uid, geteuid},

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use portcullis_config::{bind_conflict::Transport, declared::Space};
+use portcullis_config::declared::{Space, Transport, Word};
 use portcullis_store::Transaction;
 
 use crate::{Lease, Owner, Place, PortsError, Reservation, Term, World};

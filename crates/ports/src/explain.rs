@@ -4,8 +4,7 @@ use std::fmt;
 
 use portcullis_config::{
     bands::{Band, Bands, Declarant},
-    bind_conflict::Transport,
-    declared::{ListenAddress, PortSpan, ServiceProtocol, Space},
+    declared::{ListenAddress, PortSpan, ServiceProtocol, Space, Transport},
 };
 use portcullis_kernel::occupancy::Occupancy;
 

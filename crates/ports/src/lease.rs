@@ -5,10 +5,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use portcullis_config::{
-    bind_conflict::Transport,
-    declared::{PortSpan, Space},
-};
+use portcullis_config::declared::{PortSpan, Space, Transport, Word};
 use portcullis_kernel::instance::{Instance, Life};
 use portcullis_store::{
     leases::{HolderRow, LeaseRow, TermRow},
@@ -140,7 +137,8 @@ impl Lease {
 
     /// `None` for a row that this version does not understand.
     pub(crate) fn from_row(row: LeaseRow) -> Option<Self> {
-        let place = Place { space: row.space.parse().ok()?, transport: row.transport.parse().ok()?, port: row.port };
+        let place =
+            Place { space: row.space.parse().ok()?, transport: Transport::named(&row.transport)?, port: row.port };
         Some(Self {
             place,
             owner: Owner {

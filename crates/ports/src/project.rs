@@ -8,8 +8,7 @@ use std::{
 use portcullis_config::{
     argument,
     bands::Bands,
-    bind_conflict::Transport,
-    declared::{Declared, EndpointAddress, PortSpan, Range, Service, ServiceProtocol, Space},
+    declared::{Declared, EndpointAddress, PortSpan, Range, Service, ServiceProtocol, Space, Transport},
     defaults,
     sources::Sources,
     span::Span,

@@ -2,10 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use portcullis_config::{
-    bind_conflict::Transport,
-    declared::{PortSpan, Space},
-};
+use portcullis_config::declared::{PortSpan, Space, Transport};
 use portcullis_store::Store;
 
 use crate::{

@@ -2,10 +2,7 @@
 
 use std::time::SystemTime;
 
-use portcullis_config::{
-    bind_conflict::Transport,
-    declared::{PortSpan, Space},
-};
+use portcullis_config::declared::{PortSpan, Space, Transport};
 use portcullis_kernel::{
     holders::{Holder, Use, who_holds},
     instance::{Instance, Life},

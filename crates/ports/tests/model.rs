@@ -124,9 +124,8 @@ impl Model {
     fn choose(&self, owner: &Owner, strangers: &BTreeMap<u16, Stranger>) -> Option<u16> {
         let own = self.of(owner);
         let is_own_free = |port: u16| match (own.filter(|(own, _)| *own == port), strangers.get(&port)) {
-            (_, None) => true,
+            (_, None) | (Some(_), Some(Stranger::Remains)) => true,
             (Some((_, known)), Some(Stranger::Listener)) => known.ended.is_none(),
-            (Some(_), Some(Stranger::Remains)) => true,
             (_, Some(_)) => false,
         };
         let declares = owner.service == "shop" && owner.environment.is_empty();
@@ -137,7 +136,7 @@ impl Model {
         if let Some((port, _)) = own.filter(|(port, _)| is_automatic(port) && is_own_free(*port)) {
             return Some(port);
         }
-        let begin = self.begin(owner);
+        let begin = begin(owner);
         let mut free: Vec<u16> = (begin..=LAST).chain(FIRST..begin).filter(is_automatic).collect();
         free.retain(|port| !strangers.contains_key(port));
         free.retain(|port| self.known.get(port).is_none_or(|known| known.ended.is_some()));
@@ -145,14 +144,14 @@ impl Model {
         free.sort_by_key(|port| self.known.get(port).map(|known| (known.ended, *port)));
         free.first().copied()
     }
+}
 
-    /// Where a search begins. The hash has a test of its own, with the vectors of its specification.
-    fn begin(&self, owner: &Owner) -> u16 {
-        let bytes = owner.service.bytes().chain([0]).chain(owner.environment.bytes());
-        let hash = bytes
-            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
-        FIRST + (hash.wrapping_add(owner.replica.into()) % u64::from(LAST - FIRST + 1)) as u16
-    }
+/// Where a search begins. The hash has a test of its own, with the vectors of its specification.
+fn begin(owner: &Owner) -> u16 {
+    let bytes = owner.service.bytes().chain([0]).chain(owner.environment.bytes());
+    let hash = bytes
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
+    FIRST + (hash.wrapping_add(owner.replica.into()) % u64::from(LAST - FIRST + 1)) as u16
 }
 
 #[derive(Debug, Clone)]

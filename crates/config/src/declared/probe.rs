@@ -27,7 +27,7 @@ pub struct Ignored {
 }
 
 /// What carries the bytes of a listener.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Transport {
     /// TCP
     Tcp,

@@ -12,6 +12,11 @@ pub trait Word: Copy + PartialEq + 'static {
     /// Every word and its meaning, in the order in which help lists them.
     const WORDS: &'static [(&'static str, Self)];
 
+    /// The value of a word.
+    fn named(word: &str) -> Option<Self> {
+        Self::WORDS.iter().find(|(known, _)| *known == word).map(|(_, value)| *value)
+    }
+
     /// The word as the file writes it.
     fn word(self) -> &'static str {
         Self::WORDS.iter().find(|(_, value)| *value == self).map_or("", |(word, _)| word)

@@ -1,7 +1,7 @@
 //! `portcullis ports list`
 
 use clap::Args;
-use portcullis_config::argument;
+use portcullis_config::{argument, declared::Transport};
 use portcullis_ports::{Lease, Standing};
 use serde::Serialize;
 
@@ -68,7 +68,7 @@ impl List {
         }
         let mut table = output::table(["PORT", "SERVICE", "REPLICA", "RANGE", "SPACE", "SINCE", "ENDS", "PROJECT"]);
         let mut add = |lease: &Lease, end: String| {
-            let over_udp = if lease.place.transport.word() == "udp" { "/udp" } else { "" };
+            let over_udp = if lease.place.transport == Transport::Udp { "/udp" } else { "" };
             table.add_row([
                 format!("{}{over_udp}", lease.place.port),
                 lease.owner.group(),

@@ -7,7 +7,13 @@ use std::{
 
 use anyhow::{Context, bail};
 use clap::Args;
-use portcullis_config::{Loaded, argument, declared::Space, finding::Finding, report, rule::RuleId};
+use portcullis_config::{
+    Loaded, argument,
+    declared::{Space, Transport},
+    finding::Finding,
+    report,
+    rule::RuleId,
+};
 use portcullis_ports::{Demand, PortsError, Project, Registry};
 
 use crate::{file, output};
@@ -105,7 +111,7 @@ impl ServiceArguments {
             demand.space = space.clone();
         }
         if self.udp {
-            demand.transport = portcullis_config::bind_conflict::Transport::Udp;
+            demand.transport = Transport::Udp;
         }
         Ok(demand)
     }

@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use portcullis_config::declared::Word;
 use portcullis_ports::{Allocation, Host, Lease, Outcome, Reservation, Term};
 use serde::Serialize;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};

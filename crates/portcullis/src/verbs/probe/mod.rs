@@ -3,7 +3,7 @@
 use std::{io, net::IpAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum};
-use portcullis_config::{Loaded, duration, load};
+use portcullis_config::{Loaded, argument::duration, load};
 use portcullis_kernel::namespace::Namespace;
 use portcullis_probe::{
     bounds::Bounds,
