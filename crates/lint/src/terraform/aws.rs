@@ -2,13 +2,13 @@
 
 use super::{
     opening::{
-        Described, Direction, Effect, Group, Kind, Peer, Permit, Ports, Protocol, Words, network, networks, port_span,
+        Described, Direction, Effect, Group, Kind, Peer, Permit, Ports, Protocol, Words, networks, port_span,
         unknown_block,
     },
     resource::Resource,
     value::Term,
 };
-use crate::{cidr::Networks, estate::PortSpan, inputs::Span};
+use crate::{estate::PortSpan, inputs::Span};
 
 static WORDS: Words = Words {
     address: "cidr_blocks = [\"203.0.113.7/32\"]",
@@ -107,9 +107,8 @@ fn acl_rule(block: &Term, direction: Direction, action: &str, number: &str) -> P
     if let Some(permit) = unknown_block(block, direction) {
         return permit;
     }
-    let read = |key| block.get(key).map_or_else(Vec::new, |term| network(term, |text| Networks::parse(text).ok()));
-    let mut peers = read("cidr_block");
-    peers.extend(read("ipv6_cidr_block"));
+    let mut peers = networks(block.get("cidr_block"));
+    peers.extend(networks(block.get("ipv6_cidr_block")));
     let protocol = Protocol::read(block.get("protocol"), block.span);
     let ports = ports(block, &protocol);
     let is_deny = block.text(action).is_some_and(|action| action.eq_ignore_ascii_case("deny"));

@@ -2,7 +2,7 @@
 
 use super::{
     opening::{
-        Described, Direction, Effect, Group, Kind, Peer, Permit, Ports, Protocol, Words, network, port_texts,
+        self, Described, Direction, Effect, Group, Kind, Peer, Permit, Ports, Protocol, Words, network, port_texts,
         unknown_block,
     },
     resource::Resource,
@@ -90,7 +90,7 @@ fn security_rule(body: &Term) -> Option<Permit> {
 fn address(term: &Term) -> Vec<Peer> {
     let peers = network(term, |text| match text.to_ascii_lowercase().as_str() {
         "*" | "internet" | "any" | "0.0.0.0" => Some(Networks::everyone()),
-        _ => Networks::parse(text).ok(),
+        _ => opening::address(text),
     });
     if peers.is_empty() && term.value.as_text().is_some_and(|text| !text.is_empty()) {
         vec![Peer::Other]

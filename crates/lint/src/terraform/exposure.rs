@@ -229,6 +229,10 @@ fn eks(resource: &Resource) -> Option<Finding> {
     if access.is_some_and(|term| term.value.as_bool() == Some(false)) {
         return None;
     }
+    if let Some((term, what)) = access.and_then(|term| Some((term, term.value.unknown()?))) {
+        let message = format!("whether the API of cluster `{name}` is public depends on `{what}`");
+        return Some(Finding::unknown(&rules::MANAGED, term.span, message));
+    }
     let help =
         "write `endpoint_public_access = false`, or name who may come: `public_access_cidrs = [\"203.0.113.7/32\"]`";
     let networks = config.get("public_access_cidrs").filter(|term| !term.items().is_empty());

@@ -12,6 +12,7 @@ use crate::{
     estate::{PortSpan, Transport},
     finding::Finding,
     inputs::Span,
+    reading,
     rule::{Rule, Severity},
     sensitive::{Class, Exposure, Sensitive, TABLE, Transports},
 };
@@ -19,8 +20,15 @@ use crate::{
 /// As many ports as nobody serves one by one.
 const MANY_PORTS: u32 = 1000;
 
+/// No cloud takes more rules than this in one group.
+const MAX_PERMITS: usize = 2000;
+
 /// All findings of a group.
 pub(super) fn check(group: &Group) -> Vec<Finding> {
+    if let Some(beyond) = group.permits.get(MAX_PERMITS) {
+        let message = format!("{} has {} rules, of which none is read", group.title, group.permits.len());
+        return vec![Finding::new(&reading::BOUNDS, beyond.place, message)];
+    }
     let mut findings = sensitive_ports(group);
     for permit in allowed(group, Direction::In) {
         findings.extend(many_ports(group, permit));

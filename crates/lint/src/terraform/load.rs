@@ -1,12 +1,14 @@
 //! From files to modules: what lies in one folder is read together, and folders that are called as modules follow.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     fs,
+    ops::Range,
     path::{Path, PathBuf},
 };
 
-use hcl_edit::{expr::Expression, parser::parse_body};
+use hcl_edit::{expr::Expression, parser::parse_body, structure::Body};
 use rayon::prelude::*;
 
 use super::module::File;
@@ -113,11 +115,10 @@ fn folder(inputs: &Inputs, files: &[FileId], path: &Path) -> (Folder, Vec<Findin
     let (mut read, mut findings) = (Folder::default(), Vec::new());
     for id in ids {
         let kind = kind(inputs.path(id));
-        match parse_body(inputs.text(id)) {
-            Ok(body) if kind == Some(Kind::Module) => read.files.push(File { id, body }),
-            Ok(body) => read.values.push(File { id, body }),
-            Err(error) => findings.push(mistake(id, &error)),
-        }
+        let (body, mistakes) = parse(inputs.text(id), id);
+        findings.extend(mistakes);
+        let files = if kind == Some(Kind::Module) { &mut read.files } else { &mut read.values };
+        files.extend(body.map(|body| File { id, body }));
     }
     // `terraform.tfvars` first: what is applied later wins.
     read.values.sort_by_key(|file| !inputs.path(file.id).ends_with("terraform.tfvars"));
@@ -160,6 +161,45 @@ pub(super) fn kind(path: &Path) -> Option<Kind> {
     } else {
         None
     }
+}
+
+/// A text as far as it can be understood. A block that cannot be is left out and told of, so that it hides no other.
+fn parse(text: &str, file: FileId) -> (Option<Body>, Vec<Finding>) {
+    const MAX_MISTAKES: usize = 5;
+    let mut mistakes = Vec::new();
+    let mut left = Cow::Borrowed(text);
+    loop {
+        let error = match parse_body(&left) {
+            Ok(body) => return (Some(body), mistakes),
+            Err(error) => error,
+        };
+        mistakes.push(mistake(file, &error));
+        let broken = block_around(&left, error.location().offset());
+        if mistakes.len() > MAX_MISTAKES || left[broken.clone()].trim().is_empty() {
+            return (None, mistakes);
+        }
+        let mut bytes = left.into_owned().into_bytes();
+        bytes[broken].iter_mut().filter(|byte| **byte != b'\n').for_each(|byte| *byte = b' ');
+        left = Cow::Owned(String::from_utf8(bytes).unwrap_or_default());
+    }
+}
+
+/// From the last line before a place that begins with a letter, as blocks do, to the next one.
+fn block_around(text: &str, offset: usize) -> Range<usize> {
+    let begins_block = |line: &str| line.starts_with(|first: char| first.is_ascii_alphabetic());
+    let mut around = 0..text.len();
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        if begins_block(line) {
+            if at > offset {
+                around.end = at;
+                break;
+            }
+            around.start = at;
+        }
+        at += line.len();
+    }
+    around
 }
 
 fn mistake(file: FileId, error: &hcl_edit::parser::Error) -> Finding {

@@ -32,6 +32,8 @@ mod others;
 mod plan;
 mod resource;
 mod rules;
+#[cfg(test)]
+mod tests;
 mod usage;
 mod value;
 

@@ -236,7 +236,13 @@ impl Permit {
 /// Networks from a list of texts, or a single one; what is no network is left out, as the cloud refuses it.
 pub(super) fn networks(term: Option<&Term>) -> Vec<Peer> {
     let items = term.map_or(&[][..], Term::items);
-    items.iter().flat_map(|item| network(item, |text| Networks::parse(text).ok())).collect()
+    items.iter().flat_map(|item| network(item, address)).collect()
+}
+
+/// A network as clouds take it. Whatever stands before `/0`, it is everybody.
+pub(super) fn address(text: &str) -> Option<Networks> {
+    let parsed = Networks::parse(text).ok();
+    parsed.or_else(|| text.ends_with("/0").then(Networks::everyone))
 }
 
 /// Peers of one term, by how its cloud reads a text; texts with commas are lists.
