@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{estate::PortSpan, inputs::Span};
 
-static WORDS: Words = Words {
+pub(super) static WORDS: Words = Words {
     address: "cidr_blocks = [\"203.0.113.7/32\"]",
     group: "security_groups = [aws_security_group.app.id]",
     port: "from_port = 443, to_port = 443 and protocol = \"tcp\"",

@@ -8,8 +8,9 @@ use std::{
 
 use super::{
     load::{Folder, called_folder},
-    module::{Module, given_by},
-    resource::{Resource, instances, resources as resources_of},
+    module::{Module, given_by, label_place},
+    registry,
+    resource::{Resource, Source, instances, resources as resources_of},
     usage::used,
     value::Term,
 };
@@ -25,6 +26,8 @@ pub(super) struct Called {
     pub(super) resources: Vec<Resource>,
     /// Addresses of resources that something uses.
     pub(super) named: HashSet<String>,
+    /// Addresses of resources that are used where it cannot be followed.
+    pub(super) escaping: HashSet<String>,
 }
 
 /// All that a root module makes.
@@ -68,7 +71,10 @@ impl Calling<'_> {
         if wanted == Wanted::Everything {
             self.calls_of(&module, folder, depth, Wanted::Everything);
             self.called.resources.extend(resources_of(&module, is_of_interest));
-            self.called.named.extend(used(files).into_iter().map(|address| format!("{}{address}", module.path)));
+            let used = used(files);
+            let full = |address: String| format!("{}{address}", module.path);
+            self.called.named.extend(used.anywhere.into_iter().map(full));
+            self.called.escaping.extend(used.outside.into_iter().map(full));
         }
         module.put_out()
     }
@@ -80,7 +86,20 @@ impl Calling<'_> {
             instances(module, placed, |instance, body| calls.push((instance, body)));
             for (instance, body) in calls {
                 self.calls += 1;
-                let source = body.text("source").and_then(|source| called_folder(folder, &source));
+                let Some(source) = body.text("source") else { continue };
+                if registry::recognises(&source) && wanted == Wanted::Everything {
+                    self.called.resources.push(Resource {
+                        kind: registry::SECURITY_GROUP.to_owned(),
+                        name: name.clone(),
+                        address: format!("{}module.{name}", module.path),
+                        instance,
+                        body,
+                        place: label_place(placed, 0),
+                        source: Source::Language,
+                    });
+                    continue;
+                }
+                let source = called_folder(folder, &source);
                 let Some(source) = source.filter(|_| depth > 0 && self.calls <= MAX_CALLS) else { continue };
                 let given = body.value.as_map().into_iter().flatten().cloned().collect();
                 let of = instance.map(|instance| format!("[{instance}]")).unwrap_or_default();

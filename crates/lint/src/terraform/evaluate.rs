@@ -63,7 +63,11 @@ impl<'a> Evaluation<'a> {
             Expression::FuncCall(call) => {
                 let arguments = call.args.iter().map(|argument| self.term(argument)).collect();
                 let name = if call.name.is_namespaced() { "" } else { call.name.name.as_str() };
-                return functions::call(name, arguments, call.args.expand_final(), span);
+                let result = functions::call(name, arguments, call.args.expand_final(), span);
+                if !result.value.is_larger_than(MAX_PARTS) {
+                    return result;
+                }
+                Unknown::on("a value that grows too large")
             }
             Expression::Traversal(traversal) => {
                 let operators: Vec<&TraversalOperator> = traversal.operators.iter().map(Decorated::value).collect();
@@ -83,6 +87,7 @@ impl<'a> Evaluation<'a> {
             }
             Expression::ForExpr(expression) => self.for_expression(expression),
         };
+        let value = if value.is_larger_than(MAX_PARTS) { Unknown::on("a value that grows too large") } else { value };
         Term::new(value, span)
     }
 
@@ -293,6 +298,8 @@ impl<'a> Evaluation<'a> {
     }
 }
 
+/// Values of more parts than this are not lists of rules. What is shared counts as often as it is named.
+const MAX_PARTS: usize = 50_000;
 /// Longer texts are not ports or addresses.
 const MAX_TEXT: usize = 256 * 1024;
 

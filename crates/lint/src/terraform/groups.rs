@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::{
     aws, azure, google,
     opening::{Group, Kind, Permit, Words},
-    others,
+    others, registry,
     resource::Resource,
     value::{Term, Value},
 };
@@ -23,6 +23,7 @@ pub(super) fn groups(resources: &[Resource]) -> Vec<Group> {
             .or_else(|| azure::group(resource))
             .or_else(|| google::group(resource))
             .or_else(|| others::group(resource))
+            .or_else(|| registry::group(resource))
     };
     let mut groups: Vec<Group> = resources.iter().filter_map(own).collect();
     let index = Index::of(&groups);

@@ -136,6 +136,7 @@ fn findings(files: &[(&str, &str)]) -> Vec<String> {
     };
     let mut places: Vec<String> = part.findings.iter().map(place).collect();
     places.sort();
+    places.dedup();
     places
 }
 
@@ -182,16 +183,20 @@ fn hostile_texts_end() {
     let deep = format!("x = {}1{}\n", "[".repeat(5000), "]".repeat(5000));
     assert_eq!(findings(&[("main.tf", &deep)]), ["main.tf:1:70 PC903"]);
     // Each local is the one before it twice.
-    let doubling: String = (0..100).map(|i| format!("  l{} = [local.l{i}, local.l{i}]\n", i + 1)).collect();
+    let doubling: Vec<String> = (0..100).map(|i| format!("  l{} = [local.l{i}, local.l{i}]\n", i + 1)).collect();
     let bomb = format!(
-        "locals {{\n  l0 = 1\n{doubling}}}\nvariable \"port\" {{ default = 22 }}\nvariable \"from\" \
+        "locals {{\n  l0 = 1\n{}}}\nvariable \"port\" {{ default = 22 }}\nvariable \"from\" \
                         {{ default = null }}\n{}",
+        doubling.concat(),
         GROUP.replace("var.from", "flatten(local.l100)")
     );
     assert_eq!(findings(&[("main.tf", &bomb)]).len(), 1);
-    let chain: String = (0..5000).map(|i| format!("  l{} = local.l{i}\n", i + 1)).collect();
+    let held = format!("{bomb}resource \"aws_instance\" \"x\" {{ tags = local.l100 == local.l99 }}\n");
+    assert_eq!(findings(&[("main.tf", &held)]).len(), 1);
+    let chain: Vec<String> = (0..5000).map(|i| format!("  l{} = local.l{i}\n", i + 1)).collect();
     let chain = format!(
-        "locals {{\n  l0 = []\n{chain}}}\nvariable \"port\" {{ default = 22 }}\n{}",
+        "locals {{\n  l0 = []\n{}}}\nvariable \"port\" {{ default = 22 }}\n{}",
+        chain.concat(),
         GROUP.replace("var.from", "local.l5000")
     );
     assert_eq!(findings(&[("main.tf", &chain)]).len(), 1);

@@ -146,6 +146,24 @@ impl Value {
         }
     }
 
+    /// Whether it has more parts, parts of parts included.
+    pub(super) fn is_larger_than(&self, bound: usize) -> bool {
+        let mut parts = 0;
+        let mut left = vec![self];
+        while let Some(value) = left.pop() {
+            match value {
+                Self::List(items) => left.extend(items.iter().map(|item| &item.value)),
+                Self::Map(entries) => left.extend(entries.iter().map(|(_, item)| &item.value)),
+                _ => {}
+            }
+            parts += 1;
+            if parts + left.len() > bound {
+                return true;
+            }
+        }
+        false
+    }
+
     /// Whether two values are the same; `None` if either is not known.
     pub(super) fn equals(&self, other: &Self) -> Option<bool> {
         match (self.resolved(), other.resolved()) {

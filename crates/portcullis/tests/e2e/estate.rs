@@ -141,3 +141,22 @@ fn a_difference_tells_what_a_change_exposes() {
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     assert!(said(&output).contains("0 newly exposed, 2 no longer"), "{}", said(&output));
 }
+
+#[test]
+fn a_security_group_is_judged_with_what_compose_publishes() {
+    let group = "resource \"aws_security_group\" \"machine\" {\n  description = \"machine\"\n  ingress {\n    \
+                 description = \"app\"\n    protocol    = \"tcp\"\n    from_port   = var.port\n    to_port     = \
+                 var.port\n    cidr_blocks = [\"203.0.113.7/32\"]\n  }\n}\nvariable \"port\" {\n  default = 8081\n}\n\
+                 output \"id\" {\n  value = aws_security_group.machine.id\n}\n";
+    let compose = "services:\n  web:\n    build: .\n    ports: [\"127.0.0.1:8080:80\", \"0.0.0.0:8082:80\"]\n";
+    let dockerfile = "FROM python:3\nEXPOSE 20-25\n";
+    let folder = folder(&[("cloud/main.tf", group), ("compose.yaml", compose), ("Dockerfile", dockerfile)]);
+    let output = check(folder.path(), &[".", "--format", "short"]);
+    for expected in [
+        "cloud/main.tf:12:13: medium: security group `machine` opens port 8081/tcp, on which nothing in these files listens",
+        "Dockerfile:2:8: medium: the image exposes port 22 (SSH, within 20-25)",
+        "maps port 80/tcp of its container, whose Dockerfile exposes 20-25/tcp only",
+    ] {
+        assert!(said(&output).contains(expected), "{expected}\n{}", said(&output));
+    }
+}

@@ -1,0 +1,4 @@
+resource "aws_db_instance" "ledger" {
+  engine = "postgres"
+  port   = 4001
+}
