@@ -53,6 +53,28 @@ pub enum Check {
     ExposedEndpoint,
     /// One environment reaches a listener of another.
     Isolation,
+    /// A port that asks for a client certificate answers without one.
+    NoClientCertificate,
+    /// A port believes a client certificate of an authority that was made up.
+    ForeignCertificate,
+    /// A TLS port answers requests without TLS.
+    PlaintextOnTls,
+    /// A port speaks a version of TLS that is not safe, or older than declared.
+    OldTls,
+    /// A data port answers for the control plane.
+    AdminOnDataPort,
+    /// A request whose target is a control port gets there through a data port.
+    ForgedTarget,
+    /// The admin API answers without a token.
+    OpenAdmin,
+    /// A request that can be read in two ways is understood.
+    SmuggledRequest,
+    /// A route that asks who is calling answers nobody.
+    Unauthenticated,
+    /// Claims about who is calling get past the proxy.
+    SpoofedIdentity,
+    /// A token that nobody issued is believed.
+    ForgedToken,
 }
 
 /// Which part of a run a check belongs to.
@@ -267,7 +289,50 @@ pub const CHECKS: &[Entry] = &[
         "A service answers beside the proxy: at an address where it is not declared, or to another environment.",
     ),
     reach(Check::Isolation, "isolation", "One environment reaches a listener of another, beside the proxy."),
+    attack(
+        Check::NoClientCertificate,
+        "no-client-certificate",
+        "A port that asks its clients for a certificate answers a client that has none.",
+    ),
+    attack(
+        Check::ForeignCertificate,
+        "foreign-certificate",
+        "A port believes a client certificate of an authority that was made up.",
+    ),
+    attack(Check::PlaintextOnTls, "plaintext-on-tls", "A port that speaks TLS answers a request without it."),
+    attack(
+        Check::OldTls,
+        "old-tls",
+        "A port speaks SSL 3.0, TLS 1.0 or 1.1, or a version older than its `tls.minimum`.",
+    ),
+    attack(Check::AdminOnDataPort, "admin-on-data-port", "A data port answers for the control plane."),
+    attack(
+        Check::ForgedTarget,
+        "forged-target",
+        "A request whose host or target is a control port gets there through a data port (SSRF).",
+    ),
+    attack(Check::OpenAdmin, "open-admin", "An admin port answers without a token, or to a wrong one."),
+    attack(
+        Check::SmuggledRequest,
+        "smuggled-request",
+        "A request that two readers could read in two ways is understood instead of refused.",
+    ),
+    attack(
+        Check::Unauthenticated,
+        "unauthenticated",
+        "A route that asks who is calling answers a client that does not say.",
+    ),
+    attack(
+        Check::SpoofedIdentity,
+        "spoofed-identity",
+        "Claims that a client makes in headers let it in, or reach the service.",
+    ),
+    attack(Check::ForgedToken, "forged-token", "A token without signature, of a foreign key, or expired, is believed."),
 ];
+
+const fn attack(check: Check, id: &'static str, about: &'static str) -> Entry {
+    Entry { check, id, group: Group::Attack, severity: Severity::Error, about }
+}
 
 const fn reach(check: Check, id: &'static str, about: &'static str) -> Entry {
     Entry { check, id, group: Group::Reach, severity: Severity::Error, about }

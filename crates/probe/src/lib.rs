@@ -10,6 +10,7 @@
 //! Invariants: nothing is sent to an address that is neither of this host nor named by the caller; every run is bounded
 //! in time, connections and bytes; a check that could not be made is `unknown`, never passed.
 
+pub mod attack;
 pub mod bounds;
 pub mod check;
 pub mod estate;

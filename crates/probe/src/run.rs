@@ -12,8 +12,10 @@ use portcullis_kernel::{
     namespace::Namespace,
     settings::PortSettings,
 };
+use portcullis_tls::material::Certificate;
 
 use crate::{
+    attack::{self, Means},
     bounds::{Bounds, Budget},
     check::Group,
     estate::Estate,
@@ -37,6 +39,8 @@ pub struct Options {
     pub targets: Vec<IpAddr>,
     /// How much the run may take.
     pub bounds: Bounds,
+    /// A certificate that ports which ask their clients for one accept.
+    pub client: Option<Certificate>,
 }
 
 /// Does it.
@@ -71,6 +75,10 @@ pub fn run(estate: &Estate<'_>, file: &str, options: &Options) -> Report {
             budget: &budget,
         };
         report.outcomes.extend(reach::check(estate, &vantages));
+    }
+    if wants(Group::Attack) {
+        let means = Means { permit: &permit, budget: &budget, client: options.client.as_ref() };
+        report.outcomes.extend(attack::check(estate, &means));
     }
     report.connections = budget.opened();
     report.sort();

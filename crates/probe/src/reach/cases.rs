@@ -5,7 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use ipnet::IpNet;
 use portcullis_config::{
     declared::{
-        HealthProbe, HostPattern, Matches, Port, Protocol as PortProtocol, Role, Route, Service, ServiceProtocol,
+        Action, HealthProbe, HostPattern, Matches, Port, Protocol as PortProtocol, Role, Route, Service,
+        ServiceProtocol,
     },
     scope::Scope,
     span::Spanned,
@@ -183,7 +184,7 @@ fn of_port<'a>(
     let announces = |source: &Spanned<IpNet>| source.value.contains(&address.ip());
     let sends_header = port.port.proxy_protocol.as_ref().is_some_and(|proxy| proxy.value.from.iter().any(announces));
     let expected = Expected {
-        protocol: protocol_of_port(port.port),
+        protocol: protocol_of_port(estate, port.port),
         host: estate.declared.routes.iter().find_map(|route| host_of(route, port.port)),
         path: "/".to_owned(),
         ahead: sends_header.then_some(PROXY_LOCAL),
@@ -221,16 +222,27 @@ fn of_endpoint<'a>(
     })
 }
 
-/// What a port speaks.
-pub(crate) fn protocol_of_port(port: &Port) -> Protocol {
+/// What a port speaks. Bytes that are handed on are what the service behind speaks, if it is one.
+pub(crate) fn protocol_of_port(estate: &Estate<'_>, port: &Port) -> Protocol {
     match port.protocol.map(|protocol| protocol.value) {
-        Some(PortProtocol::Tcp) => Protocol::Tcp,
+        Some(PortProtocol::Tcp) => protocol_behind(estate, port).unwrap_or(Protocol::Tcp),
         Some(PortProtocol::Tls) => Protocol::Tls,
         Some(PortProtocol::Https) => Protocol::Https,
         // Control ports speak HTTP, within TLS if they have a certificate.
         None if port.tls.is_some() => Protocol::Https,
         Some(PortProtocol::Http) | None => Protocol::Http,
     }
+}
+
+/// What all services behind a port speak, if they speak the same.
+fn protocol_behind(estate: &Estate<'_>, port: &Port) -> Option<Protocol> {
+    let of_port = |route: &&Route| route.ports.iter().any(|name| name.value == port.name.value);
+    let mut protocols = estate.declared.routes.iter().filter(of_port).map(|route| {
+        let Some(Action::Service(name)) = route.action.as_ref().map(|action| &action.value) else { return None };
+        estate.declared.services.iter().find(|service| service.name.value == *name).map(protocol_of_service)
+    });
+    let first = protocols.next()??;
+    protocols.all(|other| other == Some(first)).then_some(first)
 }
 
 fn protocol_of_service(service: &Service) -> Protocol {

@@ -30,7 +30,7 @@ const SOON: Duration = Duration::from_hours(7 * 24);
 pub(super) fn check(estate: &Estate<'_>, permit: &Permit, budget: &Arc<Budget>) -> Vec<Outcome> {
     let Ok(runtime) = Builder::new_current_thread().enable_all().build() else { return Vec::new() };
     let mut outcomes = Vec::new();
-    for port in estate.ports.iter().filter(|port| terminates_tls(port.port)) {
+    for port in estate.ports.iter().filter(|port| terminates_tls(estate, port.port)) {
         let Some(target) = somewhere(port, permit) else { continue };
         let files = fingerprints(port.port);
         for host in hosts(estate, port.port) {
@@ -41,8 +41,8 @@ pub(super) fn check(estate: &Estate<'_>, permit: &Permit, budget: &Arc<Budget>) 
     outcomes
 }
 
-fn terminates_tls(port: &Port) -> bool {
-    matches!(protocol_of_port(port), Protocol::Tls | Protocol::Https) && !port.passes_through()
+fn terminates_tls(estate: &Estate<'_>, port: &Port) -> bool {
+    matches!(protocol_of_port(estate, port), Protocol::Tls | Protocol::Https) && !port.passes_through()
 }
 
 /// One address through which the port is reached: they all show the same.

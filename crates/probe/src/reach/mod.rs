@@ -22,6 +22,9 @@ use crate::{
     wire::{Answer, Expected, dial, speak},
 };
 
+pub(crate) use cases::{host_of, protocol_of_port, reachable_through};
+pub(crate) use judge::admits;
+
 /// Where it is tried from, and with which means.
 #[derive(Debug)]
 pub struct Vantages<'r> {

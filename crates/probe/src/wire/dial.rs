@@ -14,23 +14,19 @@ pub(crate) async fn dial<F: Future<Output = Answer>>(
     budget: &Budget,
     talk: impl FnOnce(Wire) -> F,
 ) -> Answer {
-    let time = match budget.take() {
-        Ok(time) => time,
-        Err(why) => return Answer::NotTried(why.to_owned()),
-    };
-    let wire = match connect(target, time).await {
-        Ok(wire) => wire,
-        Err(answer) => return answer,
-    };
-    timeout(time, talk(wire)).await.unwrap_or(Answer::Open(Speaks::Silent))
+    match connect(target, budget).await {
+        Ok((wire, time)) => timeout(time, talk(wire)).await.unwrap_or(Answer::Open(Speaks::Silent)),
+        Err(answer) => answer,
+    }
 }
 
-/// Connects alone.
-async fn connect(target: Target, time: Duration) -> Result<Wire, Answer> {
+/// Connects alone; tells how long the connection may last.
+pub(crate) async fn connect(target: Target, budget: &Budget) -> Result<(Wire, Duration), Answer> {
+    let time = budget.take().map_err(|why| Answer::NotTried(why.to_owned()))?;
     match timeout(time, TcpStream::connect(target.address())).await {
         Err(_) => Err(Answer::Filtered),
         Ok(Err(error)) => Err(refusal(&error)),
-        Ok(Ok(stream)) => Wire::new(stream).map_err(|_| Answer::Denied),
+        Ok(Ok(stream)) => Wire::new(stream).map(|wire| (wire, time)).map_err(|_| Answer::Denied),
     }
 }
 

@@ -11,11 +11,12 @@ mod speak;
 mod stream;
 mod tls;
 
-pub(crate) use dial::dial;
+pub(crate) use dial::{connect, dial};
+pub(crate) use http::{has_head, status_of};
 pub(crate) use identify::{Speaks, printable};
 pub(crate) use speak::{Expected, PROXY_LOCAL, Protocol, speak};
 pub(crate) use stream::Wire;
-pub(crate) use tls::{Hello, certificate_of, handshake};
+pub(crate) use tls::{Broken, Hello, certificate_of, handshake};
 
 /// What came of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -74,6 +74,16 @@ pub(crate) async fn handshake(wire: Wire, hello: &Hello) -> Result<Session, Brok
 }
 
 impl Broken {
+    /// In a few words.
+    pub(crate) fn words(&self) -> String {
+        match self {
+            Self::CertificateWanted => "refused in TLS: it wants a certificate that it believes".to_owned(),
+            Self::Alert(alert) => format!("refused in TLS: {alert}"),
+            Self::NotTls(bytes) => format!("no TLS, but \"{}\"", super::printable(bytes)),
+            Self::Closed => "closed during the handshake".to_owned(),
+        }
+    }
+
     /// What an error of the handshake, or of the first read after it, means. A server of TLS 1.3 asks for a certificate
     /// when the client already believes to be done.
     pub(crate) fn of(error: &io::Error, first: &[u8]) -> Self {

@@ -15,6 +15,8 @@ use portcullis_probe::{
     run::{Options, run},
 };
 
+use portcullis_tls::material::load_certificate;
+
 use crate::{command_line::Format, file::FileArguments, findings, output, verdict::Verdict};
 
 const EXAMPLES: &str = "\
@@ -30,8 +32,9 @@ Examples:
 /// Looks at every listening socket of this host and says what is open and not declared, declared and not open, wider than
 /// declared, or held by the wrong program; then connects to every declared port and endpoint at every address of this
 /// host, over IPv4 and IPv6, and says what answers that should not, does not answer that should, or speaks something else
-/// than declared. Only addresses of this host and those of `--target` are spoken to. Needs no root, but root sees whose
-/// sockets they are; what could not be seen is said. Exits with 1 if there are errors.
+/// than declared; then tries to get past the ports as others have got past theirs. Only addresses of this host and those of
+/// `--target` are spoken to. Needs no root, but root sees whose sockets they are; what could not be seen is said. Exits
+/// with 1 if there are errors.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Probe {
@@ -58,6 +61,12 @@ pub(crate) struct Probe {
     /// Connections in all
     #[arg(long, value_name = "NUMBER", default_value_t = 5_000)]
     connections: u64,
+    /// A client certificate, for ports that ask for one
+    #[arg(long, value_name = "FILE", requires = "key")]
+    cert: Option<PathBuf>,
+    /// Its key
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
     /// Print what passed as well
     #[arg(short, long)]
     verbose: bool,
@@ -79,6 +88,8 @@ enum Part {
     Inventory,
     /// What can be connected to, and what it speaks.
     Reach,
+    /// What gets past a port that should not.
+    Attack,
 }
 
 /// The forms of a report.
@@ -121,7 +132,9 @@ impl Probe {
         let beyond = if self.all { Beyond::Host } else { Beyond::Estate };
         let bounds =
             Bounds { each: self.timeout, whole: self.deadline, connections: self.connections, ..Bounds::default() };
-        Ok(Options { groups, beyond, namespaces, targets: self.target.clone(), bounds })
+        let files = self.cert.as_ref().zip(self.key.as_ref());
+        let client = files.map(|(cert, key)| load_certificate(cert, key)).transpose()?;
+        Ok(Options { client, groups, beyond, namespaces, targets: self.target.clone(), bounds })
     }
 
     /// A file that is wrong says nothing that could be held against the machine.
@@ -153,6 +166,7 @@ impl Part {
         match self {
             Self::Inventory => Group::Inventory,
             Self::Reach => Group::Reach,
+            Self::Attack => Group::Attack,
         }
     }
 }
