@@ -23,6 +23,7 @@ mod material;
 mod operator;
 mod ports;
 mod postgres;
+mod probe;
 mod proxy_protocol;
 mod regressions;
 mod reload;

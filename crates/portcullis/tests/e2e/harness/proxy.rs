@@ -11,7 +11,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::{AccessLog, Admin, Process, Raw, Request, Response, free_address, wait_until};
+use super::{AccessLog, Admin, Netns, Probed, Process, Raw, Request, Response, free_address, wait_until};
 
 /// A configuration that is about to run.
 ///
@@ -27,6 +27,8 @@ pub(crate) struct Scenario {
     own: BTreeMap<String, SocketAddr>,
     environment: Vec<(String, String)>,
     options: Vec<&'static str>,
+    /// Name of the network namespace in which it runs.
+    within: Option<String>,
 }
 
 /// A running proxy.
@@ -47,6 +49,7 @@ impl Scenario {
             own: BTreeMap::new(),
             environment: Vec::new(),
             options: Vec::new(),
+            within: None,
         }
     }
 
@@ -70,6 +73,12 @@ impl Scenario {
     /// Reloads whenever the file is saved.
     pub(crate) fn watched(mut self) -> Self {
         self.options.push("--watch");
+        self
+    }
+
+    /// Runs everything in this network namespace.
+    pub(crate) fn within(mut self, netns: &Netns) -> Self {
+        self.within = Some(netns.name().to_owned());
         self
     }
 
@@ -122,8 +131,25 @@ impl Scenario {
         self.command().arg("check").args(options).arg(file).stdin(Stdio::null()).output().unwrap()
     }
 
+    /// `portcullis probe`, of a proxy that does not run.
+    pub(crate) fn probe(mut self, arguments: &[&str]) -> Probed {
+        self.write();
+        self.run_probe(arguments)
+    }
+
+    fn run_probe(&self, arguments: &[&str]) -> Probed {
+        let mut command = self.command();
+        Probed::read(
+            &command.args(["probe", "--format", "json"]).args(arguments).stdin(Stdio::null()).output().unwrap(),
+        )
+    }
+
     fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
+        const PROGRAM: &str = env!("CARGO_BIN_EXE_portcullis");
+        let mut command = Command::new(if self.within.is_some() { "ip" } else { PROGRAM });
+        if let Some(netns) = &self.within {
+            command.args(["netns", "exec", netns, PROGRAM]);
+        }
         command.current_dir(self.directory.path()).env("NO_COLOR", "1");
         // Its own, so that no scenario finds the proxy of another.
         command.env("RUNTIME_DIRECTORY", self.directory.path().join("run"));
@@ -220,6 +246,12 @@ impl Proxy {
 
     pub(crate) fn directory(&self) -> &Path {
         self.scenario.directory()
+    }
+
+    /// `portcullis probe` on its own file.
+    #[track_caller]
+    pub(crate) fn probe(&self, arguments: &[&str]) -> Probed {
+        self.scenario.run_probe(arguments)
     }
 
     /// Runs a verb of the program on the proxy's own file.
