@@ -27,21 +27,28 @@ pub(crate) static FORMAT: Format = Format { name: "HAProxy", recognises, check, 
 /// How many bytes of a file are looked at to recognise it.
 const LOOKED_AT: usize = 256 * 1024;
 
-/// A section with a name and one of the statements that sections are made of, in a file that is no text for people
-/// and no program.
+/// A section with a name and one of the statements that sections are made of, in a file that is no program and, for
+/// the larger part, no text for people.
 fn recognises(path: &Path, text: &str) -> bool {
     if is_prose_or_program(path) {
         return false;
     }
-    let mut section = false;
-    let mut statement = false;
+    let (mut section, mut statement) = (false, false);
+    let (mut known, mut lines) = (0_usize, 0_usize);
     for line in text[..text.floor_char_boundary(LOOKED_AT)].lines() {
         let mut words = line.split_ascii_whitespace();
         let (first, second) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
+        if first.is_empty() || first.starts_with(['#', '.', '{', '<', '%']) {
+            continue;
+        }
+        lines += 1;
+        known += usize::from(rules::is_first_word(first));
         match first {
             "global" | "defaults" => section |= second.is_empty() || second.starts_with('#') || is_name(second),
             "frontend" | "backend" | "listen" | "peers" | "log-forward" | "resolvers" | "userlist" | "program"
-            | "ring" => section |= is_name(second),
+            | "ring" => {
+                section |= is_name(second);
+            }
             "bind" => {
                 let is_address = second.contains([':', '/', '@', '$', '<']) && !second.ends_with([';', '{']);
                 statement |= is_address || second.starts_with("{{");
@@ -55,11 +62,9 @@ fn recognises(path: &Path, text: &str) -> bool {
             "peer" | "nameserver" => statement |= words.next().is_some_and(|address| address.contains(':')),
             _ => {}
         }
-        if section && statement {
-            return true;
-        }
     }
-    false
+    // Every line of a configuration begins with a keyword; manuals have some that do.
+    section && statement && known * 10 >= lines * 7
 }
 
 fn is_name(word: &str) -> bool {
@@ -95,6 +100,11 @@ mod tests {
             ("default.vcl", "backend default {\n  .host = \"x\";\n}\n", false),
             ("README.md", "frontend x\n  bind :80\n", false),
             ("compose.yaml", "services:\n  frontend:\n    image: x\n", false),
+            (
+                "manual.txt",
+                "frontend x\n  bind :80\nThis frontend takes what\ncomes from\nall the others, and more.\n",
+                false,
+            ),
             ("notes", "backend is down\nserver room is hot\n", false),
             ("setup.cfg", "[global]\nindex-url = x\n", false),
         ] {

@@ -16,6 +16,8 @@ use crate::{
     rule::Rule,
 };
 
+pub(super) use keywords::is_first_word;
+
 /// In the order of their numbers.
 pub(super) static RULES: &[&Rule] = &[
     &IMPOSSIBLE,
