@@ -3,7 +3,9 @@
 
 use super::{
     aws,
-    opening::{Described, Direction, Effect, Group, Kind, Peer, Permit, Ports, Protocol, networks, port_span, unknown_block},
+    opening::{
+        Described, Direction, Effect, Group, Kind, Peer, Permit, Ports, Protocol, networks, port_span, unknown_block,
+    },
     resource::Resource,
     value::Term,
 };
@@ -83,14 +85,12 @@ fn with_addresses(block: &Term, direction: Direction, addresses: &str, common: &
 }
 
 fn named(name: &Term, direction: Direction, peers: Vec<Peer>, place: Span) -> Permit {
-    match name.value.as_text() {
-        Some(text) => Permit { place, ..rule(&text, direction, peers, name.origin()) },
-        None => {
-            let what = name.value.unknown().unwrap_or_default();
-            let protocol = Protocol::Unknown { what, place: name.span };
-            Permit { protocol, ..allow(direction, peers, place) }
-        }
+    if let Some(text) = name.value.as_text() {
+        return Permit { place, ..rule(&text, direction, peers, name.origin()) };
     }
+    let what = name.value.unknown().unwrap_or_default();
+    let protocol = Protocol::Unknown { what, place: name.span };
+    Permit { protocol, ..allow(direction, peers, place) }
 }
 
 fn rule(name: &str, direction: Direction, peers: Vec<Peer>, place: Span) -> Permit {
@@ -106,7 +106,9 @@ fn rule(name: &str, direction: Direction, peers: Vec<Peer>, place: Span) -> Perm
             let transport = if name.ends_with("-udp") { Transport::Udp } else { Transport::Tcp };
             of(ports, Protocol::Transport(transport))
         }
-        (name, None) if name.contains("icmp") => Permit { protocol: Protocol::Portless, ..allow(direction, peers, place) },
+        (name, None) if name.contains("icmp") => {
+            Permit { protocol: Protocol::Portless, ..allow(direction, peers, place) }
+        }
         (name, None) => {
             let protocol = Protocol::Unknown { what: format!("the rule `{name}` of the module"), place };
             Permit { protocol, ..allow(direction, peers, place) }

@@ -92,8 +92,7 @@ pub(super) fn check(instance: &Instance, findings: &mut Vec<Finding>) {
     for (index, first) in order.iter().enumerate() {
         let behind = order[index + 1..].iter().take_while(|second| second.ports.0 <= first.ports.1);
         for second in behind.take(MAX_COMPARED) {
-            let (first, second) =
-                if first.read <= second.read { (*first, *second) } else { (*second, *first) };
+            let (first, second) = if first.read <= second.read { (*first, *second) } else { (*second, *first) };
             let Some(finding) = first.meets(second).and_then(|meeting| told(instance, first, second, meeting)) else {
                 continue;
             };

@@ -19,7 +19,7 @@ use crate::verbs::check::reading;
 pub(super) fn explain(arguments: &Explain) -> anyhow::Result<Answer> {
     let number = arguments.number()?;
     let paths = reading::paths(&[], arguments.config.as_ref())?;
-    let read = reading::check(&paths)?;
+    let read = reading::check(&paths, reading::Place::Anywhere)?;
     let map = Map::of(&read.outcome.facts, &read.inputs);
     let mut answer = Answer::new(&format!("port {number}"));
     for row in map.ports.iter().filter(|row| holds(row, number)) {
