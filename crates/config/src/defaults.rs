@@ -32,6 +32,8 @@ pub const SERVICE_PROTOCOL: ServiceProtocol = ServiceProtocol::Http;
 pub const BALANCE: Balance = Balance::RoundRobin;
 /// `services.*.endpoints[].weight`
 pub const WEIGHT: u32 = 1;
+/// `services.*.resolve`.
+pub const RESOLVE: Duration = Duration::from_secs(30);
 /// `services.*.idle-connections`: kept for each endpoint and worker.
 pub const IDLE_CONNECTIONS: u32 = 64;
 /// `services.*.retries.attempts`: further attempts after the first.

@@ -110,6 +110,8 @@ pub enum RuleId {
     UpstreamUnverified,
     /// `verify:` and `ca:` of a service do not fit together.
     UpstreamCaMissing,
+    /// TLS towards a Unix socket without a name to check certificates against.
+    UpstreamNameMissing,
     /// No route leads to a service.
     UnusedService,
     /// A duration of zero, which would end every connection at once.
@@ -150,6 +152,8 @@ pub enum RuleId {
     RevocationList,
     /// The name of an endpoint does not resolve.
     EndpointUnresolvable,
+    /// The name of an endpoint does not resolve any more; its last addresses are used.
+    EndpointNameStale,
     /// An address could not be listened on if the proxy were started on this host now.
     AddressUnavailable,
     /// The access log could not be written if the proxy were started on this host now.
@@ -372,6 +376,11 @@ pub const RULES: &[Rule] = &[
     error(RuleId::UnknownName, "unknown-name", "A reference to a port, service or range that is not declared."),
     warning(RuleId::UpstreamUnverified, "upstream-unverified", "TLS towards endpoints is not verified (invariant 8)."),
     error(RuleId::UpstreamCaMissing, "upstream-ca-missing", "`verify:` and `ca:` of a service do not fit together."),
+    error(
+        RuleId::UpstreamNameMissing,
+        "upstream-name-missing",
+        "TLS towards a Unix socket, without a name that its certificate could be checked against.",
+    ),
     warning(RuleId::UnusedService, "unused-service", "No route leads to a service."),
     error(RuleId::ZeroDuration, "zero-duration", "A duration of zero, which would end every connection at once."),
     warning(RuleId::UnusedPort, "unused-port", "No route leads from a port: every connection to it is refused."),
@@ -424,6 +433,11 @@ pub const RULES: &[Rule] = &[
         "A revocation list cannot be read or has expired, so nobody knows whom not to believe.",
     ),
     error(RuleId::EndpointUnresolvable, "endpoint-unresolvable", "The name of an endpoint does not resolve."),
+    warning(
+        RuleId::EndpointNameStale,
+        "endpoint-name-stale",
+        "The name of an endpoint does not resolve any more; its last addresses are used.",
+    ),
     warning(
         RuleId::AddressUnavailable,
         "address-unavailable",

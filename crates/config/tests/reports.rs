@@ -68,6 +68,7 @@ fn every_rule_has_a_broken_file() -> io::Result<()> {
         "client-ca-empty",
         "revocation-list",
         "endpoint-unresolvable",
+        "endpoint-name-stale",
         "address-unavailable",
         "access-log-unwritable",
         // Depends on the host: see below.

@@ -10,9 +10,9 @@ use portcullis_config::{
     sources::Sources,
 };
 use portcullis_observe::metrics::{self, Buckets};
-use portcullis_plan::{Plan, Registries, compile};
+use portcullis_plan::{Names, Plan, Registries, compile};
 
-use crate::Rejection;
+use crate::{Rejection, Running};
 
 /// A file and everything that was found in it.
 #[derive(Debug)]
@@ -40,6 +40,8 @@ pub struct Candidate {
     pub warnings: Vec<Finding>,
     /// When reading its files began: what changed later is not in it.
     pub read_at: SystemTime,
+    /// Where the names of its endpoints lead.
+    pub names: Arc<Names>,
 }
 
 /// Rules that only loading certificates and resolving names can judge, and that reading the file can not.
@@ -51,6 +53,7 @@ const RULES_OF_COMPILING: [RuleId; 7] = [
     RuleId::ClientCaEmpty,
     RuleId::RevocationList,
     RuleId::EndpointUnresolvable,
+    RuleId::EndpointNameStale,
 ];
 
 impl Reading {
@@ -86,10 +89,11 @@ impl Reading {
     pub fn compile(self, registries: &Registries) -> Result<Candidate, Rejection> {
         let Self { declared, sources, mut findings, read_at } = self;
         let Some(declared) = declared else { return Err(Rejection::Findings { findings, sources: Arc::new(sources) }) };
+        let names = Arc::new(Names::of(&declared, &registries.names.known()));
         if !findings.iter().any(Finding::is_error) {
-            return Candidate::compile(Arc::new(declared), Arc::new(sources), findings, read_at, registries);
+            return Candidate::compile(Arc::new(declared), Arc::new(sources), findings, read_at, registries, names);
         }
-        let further = compile(&declared, registries).map_or_else(|errors| errors, |(_, warnings)| warnings);
+        let further = compile(&declared, registries, &names).map_or_else(|errors| errors, |(_, warnings)| warnings);
         findings.extend(further.into_iter().filter(|finding| RULES_OF_COMPILING.contains(&finding.rule)));
         finding::sort(&mut findings);
         Err(Rejection::Findings { findings, sources: Arc::new(sources) })
@@ -97,19 +101,29 @@ impl Reading {
 }
 
 impl Candidate {
+    /// Makes another plan of what runs: of its certificates as they are now, and of where names now lead.
+    pub(crate) fn again(running: &Running, registries: &Registries, names: Arc<Names>) -> Result<Self, Rejection> {
+        let (declared, sources) = (Arc::clone(&running.declared), Arc::clone(&running.sources));
+        // The warnings of the checks still hold; those of compiling are found again.
+        let is_of_checks = |finding: &&Finding| !RULES_OF_COMPILING.contains(&finding.rule);
+        let warnings = running.warnings.iter().filter(is_of_checks).cloned().collect();
+        Self::compile(declared, sources, warnings, SystemTime::now(), registries, names)
+    }
+
     /// Makes a plan of a declaration that passed its checks; `warnings` are those of the checks.
-    pub(crate) fn compile(
+    fn compile(
         declared: Arc<Declared>,
         sources: Arc<Sources>,
         mut warnings: Vec<Finding>,
         read_at: SystemTime,
         registries: &Registries,
+        names: Arc<Names>,
     ) -> Result<Self, Rejection> {
-        match compile(&declared, registries) {
+        match compile(&declared, registries, &names) {
             Ok((plan, more)) => {
                 warnings.extend(more);
                 finding::sort(&mut warnings);
-                Ok(Self { plan, declared, sources, warnings, read_at })
+                Ok(Self { plan, declared, sources, warnings, read_at, names })
             }
             Err(errors) => {
                 warnings.extend(errors);

@@ -9,7 +9,7 @@ use tokio::{
 };
 
 use crate::{
-    Phase, Publisher, Rejection, Start, Watching, certificates, health, ports, registration, strangers, watch,
+    Phase, Publisher, Rejection, Start, Watching, certificates, health, names, ports, registration, strangers, watch,
 };
 
 /// For answers of control ports that are under way at the end.
@@ -38,6 +38,7 @@ impl Control {
         runtime.spawn(registration::keep(publisher.watch_running(), publisher.path().to_owned()));
         runtime.spawn(watch::run(Arc::clone(&publisher), watching));
         runtime.spawn(strangers::watch(Arc::clone(&publisher)));
+        runtime.spawn(names::follow(Arc::clone(&publisher)));
         Ok(Self { runtime, publisher, ports })
     }
 

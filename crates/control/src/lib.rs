@@ -1,7 +1,7 @@
 //! The control plane: everything that steers and watches the workers, away from them.
 //!
 //! Owns: publishing plans ([`Publisher`]: the first one, reloads, renewed certificates), opening and closing ports,
-//! active health checks, watching files, looking for strangers on our ports, draining, and the ports that it serves
+//! active health checks, watching files, following host names, looking for strangers on our ports, draining, and the ports that it serves
 //! itself: the admin API and the metrics. All of it runs on one small runtime of its own ([`Control`]).
 //!
 //! Must not know: connections of the data plane. It tells workers what to run by publishing a plan, and which
@@ -16,6 +16,7 @@ mod candidate;
 mod certificates;
 mod control;
 mod health;
+mod names;
 mod phase;
 mod ports;
 mod publisher;

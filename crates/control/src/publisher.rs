@@ -4,18 +4,19 @@ use std::{
     fmt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use portcullis_config::declared::LogLevel;
 use portcullis_observe::{AccessLog, metrics::ReloadOutcome};
-use portcullis_plan::Registries;
+use portcullis_plan::{Names, Registries};
 use portcullis_proxy::{Change, DataPlane, Start as StartWorkers};
 use tokio::sync::{Mutex as Turn, mpsc, watch};
 
 use crate::{
     Candidate, Phase, Reading, Rejection,
     answers::{Cause, Outcome, ReloadReport},
+    names,
     running::{FilesRead, ReadOnce, Running, retire, revive},
     sockets::{ControlChange, Difference},
     strangers::Strangers,
@@ -83,6 +84,7 @@ impl Publisher {
         let sockets = Difference::between(None, &candidate.plan).open(workers).map_err(Rejection::Listen)?;
         let files = FilesRead::of(Some(&candidate.declared), &candidate.sources, candidate.read_at);
         let read_once = ReadOnce::of(&candidate.declared);
+        registries.names.learned(Arc::clone(&candidate.names));
         let running = Running::new(candidate, None);
         let plan = Arc::clone(&running.plan);
         let data_plane =
@@ -140,14 +142,27 @@ impl Publisher {
     /// itself is not read: an edit that nobody asked to load stays an edit.
     pub(crate) async fn renew(self: &Arc<Self>) -> Arc<ReloadReport> {
         let _turn = self.turn.lock().await;
+        self.compile_again(Cause::Certificates, self.registries.names.known()).await
+    }
+
+    /// Remembers where names lead now, and publishes it if that is somewhere else.
+    pub(crate) async fn follow_names(self: &Arc<Self>, found: Names) {
+        let _turn = self.turn.lock().await;
+        let before = self.registries.names.known();
+        let now = Arc::new(before.with(&found));
+        self.registries.names.learned(Arc::clone(&now));
+        names::tell(&before, &now);
+        if !now.leads_as(&before) {
+            self.compile_again(Cause::Names, now).await;
+        }
+    }
+
+    /// Publishes what runs once more, with what has changed around it. The turn is the caller's.
+    async fn compile_again(&self, cause: Cause, names: Arc<Names>) -> Arc<ReloadReport> {
         let (running, registries) = (self.running(), Arc::clone(&self.registries));
-        let compiled = tokio::task::spawn_blocking(move || {
-            let (declared, sources) = (Arc::clone(&running.declared), Arc::clone(&running.sources));
-            // The warnings of the checks still hold; those of compiling are found again.
-            Candidate::compile(declared, sources, running.warnings.to_vec(), SystemTime::now(), &registries)
-        });
+        let compiled = tokio::task::spawn_blocking(move || Candidate::again(&running, &registries, names));
         let candidate = compiled.await.unwrap_or(Err(Rejection::Internal));
-        self.conclude(Cause::Certificates, candidate, None).await
+        self.conclude(cause, candidate, None).await
     }
 
     async fn conclude(
@@ -197,6 +212,7 @@ impl Publisher {
         self.access_log.reconfigure(candidate.plan.access_log.clone()).map_err(Rejection::AccessLog)?;
 
         // From here on nothing fails.
+        self.registries.names.learned(Arc::clone(&candidate.names));
         let running = Arc::new(Running::new(candidate, Some(&old.plan)));
         let plan = Arc::clone(&running.plan);
         (self.log_levels)(plan.log_level);
@@ -325,13 +341,13 @@ impl Publisher {
     fn remember(&self, report: ReloadReport, files: Option<FilesRead>) -> Arc<ReloadReport> {
         let report = Arc::new(report);
         let mut attempt = self.attempt.lock().unwrap_or_else(PoisonError::into_inner);
-        // Renewed certificates do not make up for an edit that was rejected: the status goes on showing that.
+        // Renewed certificates or moved endpoints do not make up for an edit that was rejected: the status goes on showing that.
         let is_open_matter = files.is_none()
             && report.outcome == Outcome::Applied
             && attempt
                 .report
                 .as_ref()
-                .is_some_and(|last| last.outcome == Outcome::Rejected && last.cause != Cause::Certificates);
+                .is_some_and(|last| last.outcome == Outcome::Rejected && last.cause.reads_the_file());
         if !is_open_matter {
             attempt.report = Some(Arc::clone(&report));
         }

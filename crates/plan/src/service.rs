@@ -33,6 +33,8 @@ pub struct ServicePlan {
     pub proxy_protocol: Option<ProxyProtocolOut>,
     /// Idle connections kept for each endpoint and worker.
     pub idle_connections: usize,
+    /// How often host names of its endpoints are looked up again.
+    pub resolve: Duration,
     /// Counters.
     pub metrics: Arc<ServiceMetrics>,
 }

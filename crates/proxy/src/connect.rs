@@ -1,14 +1,17 @@
 //! Opening connections to endpoints.
 
-use std::{io, net::SocketAddr, rc::Rc};
+use std::{io, net::SocketAddr, rc::Rc, sync::Arc};
 
 use portcullis_balance::Address;
 use portcullis_config::declared::ProxyProtocolOut;
 use portcullis_observe::Termination;
-use portcullis_plan::{EndpointPlan, ServicePlan};
+use portcullis_plan::{EndpointPlan, EndpointTls, ServicePlan};
 use portcullis_preface::proxy_protocol;
 use portcullis_tls::words::{self, Peer};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpStream, UnixStream},
+};
 
 use crate::{
     deadline::Deadline,
@@ -95,12 +98,12 @@ async fn open(
         io.write_all(&header, deadline).await.map_err(failed)?;
     }
     let Some(tls) = &endpoint.tls else { return Ok(io) };
-    let Stream::Tcp(stream) = io.into_stream() else {
-        return Err(failed(io::Error::other("TLS over a Unix socket is not supported")));
+    let shaken = match io.into_stream() {
+        Stream::Tcp(stream) => handshake(tls, stream, deadline).await.map(|tls| Stream::ClientTls(Box::new(tls))),
+        Stream::Unix(stream) => handshake(tls, stream, deadline).await.map(|tls| Stream::ClientTlsUnix(Box::new(tls))),
+        already @ (Stream::ServerTls(_) | Stream::ClientTls(_) | Stream::ClientTlsUnix(_)) => Ok(already),
     };
-    let connector = tokio_rustls::TlsConnector::from(std::sync::Arc::clone(&tls.config));
-    let shaken = deadline.race(connector.connect(tls.name.clone(), stream)).await;
-    let stream = shaken.map_err(|error| match error.kind() {
+    shaken.map(Io::from).map_err(|error| match error.kind() {
         io::ErrorKind::TimedOut => ConnectError {
             termination: Termination::EndpointTlsTimeout,
             detail: format!(
@@ -112,6 +115,14 @@ async fn open(
             termination: Termination::EndpointTlsFailed,
             detail: format!("TLS with {} failed: {}", endpoint.label, words::of_handshake(&error, Peer::Endpoint)),
         },
-    })?;
-    Ok(Io::from(Stream::ClientTls(Box::new(stream))))
+    })
+}
+
+async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
+    tls: &EndpointTls,
+    stream: S,
+    deadline: &Deadline,
+) -> io::Result<tokio_rustls::client::TlsStream<S>> {
+    let connector = tokio_rustls::TlsConnector::from(Arc::clone(&tls.config));
+    deadline.race(connector.connect(tls.name.clone(), stream)).await
 }

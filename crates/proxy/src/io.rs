@@ -34,6 +34,8 @@ pub(crate) enum Stream {
     ServerTls(Box<tokio_rustls::server::TlsStream<TcpStream>>),
     /// TLS towards an endpoint.
     ClientTls(Box<tokio_rustls::client::TlsStream<TcpStream>>),
+    /// TLS towards an endpoint on a Unix socket.
+    ClientTlsUnix(Box<tokio_rustls::client::TlsStream<UnixStream>>),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +48,7 @@ impl From<Stream> for Io {
     fn from(stream: Stream) -> Self {
         let kind = match stream {
             Stream::Tcp(_) | Stream::Unix(_) => Kind::Plain,
-            Stream::ServerTls(_) | Stream::ClientTls(_) => Kind::Tls,
+            Stream::ServerTls(_) | Stream::ClientTls(_) | Stream::ClientTlsUnix(_) => Kind::Tls,
         };
         Self { stream: RefCell::new(stream), kind }
     }
@@ -78,6 +80,7 @@ impl Io {
             Stream::Unix(stream) => Pin::new(stream).poll_read(context, &mut target),
             Stream::ServerTls(stream) => Pin::new(&mut **stream).poll_read(context, &mut target),
             Stream::ClientTls(stream) => Pin::new(&mut **stream).poll_read(context, &mut target),
+            Stream::ClientTlsUnix(stream) => Pin::new(&mut **stream).poll_read(context, &mut target),
         };
         result.map_ok(|()| target.filled().len())
     }
@@ -89,6 +92,7 @@ impl Io {
             Stream::Unix(stream) => Pin::new(stream).poll_write(context, bytes),
             Stream::ServerTls(stream) => Pin::new(&mut **stream).poll_write(context, bytes),
             Stream::ClientTls(stream) => Pin::new(&mut **stream).poll_write(context, bytes),
+            Stream::ClientTlsUnix(stream) => Pin::new(&mut **stream).poll_write(context, bytes),
         }
     }
 
@@ -97,6 +101,7 @@ impl Io {
             Stream::Tcp(_) | Stream::Unix(_) => Poll::Ready(Ok(())),
             Stream::ServerTls(stream) => Pin::new(&mut **stream).poll_flush(context),
             Stream::ClientTls(stream) => Pin::new(&mut **stream).poll_flush(context),
+            Stream::ClientTlsUnix(stream) => Pin::new(&mut **stream).poll_flush(context),
         }
     }
 
@@ -107,6 +112,7 @@ impl Io {
             Stream::Unix(stream) => Pin::new(stream).poll_shutdown(context),
             Stream::ServerTls(stream) => Pin::new(&mut **stream).poll_shutdown(context),
             Stream::ClientTls(stream) => Pin::new(&mut **stream).poll_shutdown(context),
+            Stream::ClientTlsUnix(stream) => Pin::new(&mut **stream).poll_shutdown(context),
         }
     }
 
@@ -115,7 +121,7 @@ impl Io {
         match &*self.stream.borrow() {
             Stream::Tcp(stream) => stream.poll_read_ready(context),
             Stream::Unix(stream) => stream.poll_read_ready(context),
-            Stream::ServerTls(_) | Stream::ClientTls(_) => Poll::Ready(Ok(())),
+            Stream::ServerTls(_) | Stream::ClientTls(_) | Stream::ClientTlsUnix(_) => Poll::Ready(Ok(())),
         }
     }
 
@@ -183,6 +189,7 @@ impl Io {
             Stream::Unix(stream) => stream.take_error(),
             Stream::ServerTls(stream) => stream.get_ref().0.take_error(),
             Stream::ClientTls(stream) => stream.get_ref().0.take_error(),
+            Stream::ClientTlsUnix(stream) => stream.get_ref().0.take_error(),
         };
         !matches!(error, Ok(None))
     }

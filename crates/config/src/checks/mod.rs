@@ -47,6 +47,7 @@ const CHECKS: &[&dyn Check] = &[
     &tls::ClientCaMissing,
     &tls::UpstreamUnverified,
     &tls::UpstreamCaMissing,
+    &tls::UpstreamNameMissing,
     &endpoints::EndpointIsOwnPort,
     &endpoints::EndpointIsControlPort,
     &endpoints::EndpointWildcard,

@@ -2,7 +2,7 @@
 
 use super::{Check, Index};
 use crate::{
-    declared::{ClientCertificate, Clients, Port, Protocol, Verify, Word},
+    declared::{ClientCertificate, Clients, EndpointAddress, Port, Protocol, Verify, Word},
     finding::{Finding, Findings},
     rule::RuleId,
     span::Spanned,
@@ -189,6 +189,29 @@ impl Check for UpstreamCaMissing {
                 }
                 (None, _) | (Some(_), Verify::Ca) => {}
             }
+        }
+    }
+}
+
+/// TLS towards a path, which is no name that a certificate could be for.
+pub(super) struct UpstreamNameMissing;
+
+impl Check for UpstreamNameMissing {
+    fn rule(&self) -> RuleId {
+        RuleId::UpstreamNameMissing
+    }
+
+    fn check(&self, index: &Index<'_>, findings: &mut Findings) {
+        for service in &index.declared.services {
+            let Some(tls) = service.tls.as_ref().filter(|tls| tls.name.is_none()) else { continue };
+            let sockets =
+                service.endpoints.iter().find(|endpoint| matches!(endpoint.address, EndpointAddress::Unix(_)));
+            let Some(socket) = sockets else { continue };
+            let message = format!("TLS towards service `{}` has no name to ask for and to check", *service.name);
+            let finding = Finding::new(self.rule(), tls.span, message)
+                .related(socket.span, "a Unix socket has no host name")
+                .help("write `tls: { name: NAME }` with the name on the service's certificate");
+            findings.push(finding);
         }
     }
 }

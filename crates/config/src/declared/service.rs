@@ -40,6 +40,8 @@ pub struct Service {
     pub process: Option<Spanned<ServiceProcess>>,
     /// `idle-connections:` idle upstream connections kept per endpoint and worker.
     pub idle_connections: Option<Spanned<u32>>,
+    /// `resolve:` how often host names of endpoints are looked up again.
+    pub resolve: Option<Spanned<Duration>>,
 }
 
 /// `replicas: { max: 3 }`

@@ -95,6 +95,7 @@ const EXAMPLES: &[(&str, Examples)] = &[
             ("proxy-protocol", "v2"),
             ("process", "{ command: node, user: shop }"),
             ("idle-connections", "64"),
+            ("resolve", "30s"),
         ],
     ),
     ("Process", &[("command", "node"), ("user", "shop")]),

@@ -41,6 +41,7 @@ pub(super) fn service(reader: &mut Reader<'_>, name: Spanned<String>, node: &Nod
             proxy_protocol: map.value("proxy-protocol", word),
             process: map.optional("process", |reader, node| process(reader, node, &what)),
             idle_connections: map.value("idle-connections", number_between(0, 65_536)),
+            resolve: map.value("resolve", values::interval),
             endpoints: Vec::new(),
             name,
             ports,

@@ -54,6 +54,9 @@ pub(super) struct Service {
     /// Idle connections that are kept for each endpoint and worker, 0 to 65536.
     #[schemars(extend("default" = defaults::IDLE_CONNECTIONS))]
     idle_connections: Option<Scalar<Between<0, 65_536>>>,
+    /// How often host names of endpoints are looked up again; a second at least.
+    #[schemars(extend("default" = written(defaults::RESOLVE)))]
+    resolve: Option<Scalar<Duration>>,
 }
 
 /// How many replicas there may be.

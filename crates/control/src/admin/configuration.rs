@@ -109,6 +109,7 @@ fn service(plan: &ServicePlan, said: &declared::Service) -> EffectiveService {
         retry_attempts: plan.retry_attempts,
         retry_budget_percent: plan.retry_budget_percent,
         idle_connections: plan.idle_connections,
+        resolve_ms: ms(plan.resolve),
         connect_ms: ms(timeouts.connect),
         response_ms: ms(timeouts.response),
         idle_ms: ms(timeouts.idle),

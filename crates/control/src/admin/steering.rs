@@ -12,12 +12,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use portcullis_observe::access_log::SinkState;
+use portcullis_plan::ResolvedName;
 
 use crate::{
     Phase, Publisher,
     answers::{
-        AccessLogStatus, Cause, Drain, FindingReport, Health, Outcome, PhaseWord, Problem, ProblemKind, Readiness,
-        ReloadReport, Status, unix_seconds,
+        AccessLogStatus, Cause, Drain, FindingReport, Health, NameStatus, Outcome, PhaseWord, Problem, ProblemKind,
+        Readiness, ReloadReport, Status, unix_seconds,
     },
 };
 
@@ -80,7 +81,17 @@ pub(super) async fn status(State(publisher): State<Arc<Publisher>>) -> Json<Stat
             dropped_sink_full: dropped.sink_full,
             dropped_write_error: dropped.write_error,
         },
+        names: publisher.registries().names.known().iter().map(|(host, name)| describe_name(host, name)).collect(),
     })
+}
+
+fn describe_name(host: &str, name: &ResolvedName) -> NameStatus {
+    NameStatus {
+        name: host.to_owned(),
+        addresses: name.addresses.iter().map(ToString::to_string).collect(),
+        failure: name.failure.as_ref().map(|(why, _)| why.clone()),
+        failing_since: name.failure.as_ref().map(|(_, since)| unix_seconds(*since)),
+    }
 }
 
 /// Reads the file again and publishes what it says, if all of it is right. Returns when every worker runs it.

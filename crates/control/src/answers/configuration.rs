@@ -124,6 +124,8 @@ pub struct EffectiveService {
     pub retry_budget_percent: u8,
     /// Idle connections kept for each endpoint and worker.
     pub idle_connections: usize,
+    /// How often host names of its endpoints are looked up again.
+    pub resolve_ms: u64,
     /// TCP connect and TLS handshake.
     pub connect_ms: u64,
     /// From the request sent whole to the response head.

@@ -69,6 +69,22 @@ pub struct Status {
     pub warnings: Vec<FindingReport>,
     /// The access log.
     pub access_log: AccessLogStatus,
+    /// Host names of endpoints, and where they lead.
+    #[serde(default)]
+    pub names: Vec<NameStatus>,
+}
+
+/// A host name of endpoints.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NameStatus {
+    /// The name.
+    pub name: String,
+    /// Where it leads, or last led.
+    pub addresses: Vec<String>,
+    /// Why it does not resolve now; absent if it does.
+    pub failure: Option<String>,
+    /// Since when it does not.
+    pub failing_since: Option<u64>,
 }
 
 /// Where the process stands.

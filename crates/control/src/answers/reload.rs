@@ -61,6 +61,15 @@ pub enum Cause {
     Watch,
     /// A changed certificate, key or CA file.
     Certificates,
+    /// Host names of endpoints that lead elsewhere.
+    Names,
+}
+
+impl Cause {
+    /// Whether the file was read again, and not only what it refers to.
+    pub(crate) fn reads_the_file(self) -> bool {
+        matches!(self, Self::Signal | Self::Api | Self::Watch)
+    }
 }
 
 impl fmt::Display for Cause {
@@ -70,6 +79,7 @@ impl fmt::Display for Cause {
             Self::Api => "api",
             Self::Watch => "watch",
             Self::Certificates => "certificates",
+            Self::Names => "names",
         })
     }
 }

@@ -1,5 +1,5 @@
 //! From what is declared to what runs: names become references, defaults are filled in, certificates are loaded,
-//! regular expressions compiled, host names resolved. What can not be is a finding, at the place that says it.
+//! regular expressions compiled, host names replaced by their addresses. What can not be is a finding, at the place that says it.
 
 mod ports;
 mod routes;
@@ -23,7 +23,7 @@ use portcullis_tls::{
     server::TicketRegistry,
 };
 
-use crate::Plan;
+use crate::{NameRegistry, Names, Plan};
 
 /// What outlives plans: state that the next one takes over.
 #[derive(Debug)]
@@ -34,19 +34,30 @@ pub struct Registries {
     pub metrics: Arc<metrics::Registry>,
     /// TLS ticket keys of ports.
     pub tickets: TicketRegistry,
+    /// Where names of endpoints lead.
+    pub names: NameRegistry,
 }
 
 impl Registries {
     /// For a process with this many workers.
     pub fn new(workers: usize, metrics: Arc<metrics::Registry>) -> Self {
-        Self { endpoints: portcullis_balance::Registry::new(workers), metrics, tickets: TicketRegistry::default() }
+        Self {
+            endpoints: portcullis_balance::Registry::new(workers),
+            metrics,
+            tickets: TicketRegistry::default(),
+            names: NameRegistry::default(),
+        }
     }
 }
 
 /// Compiles a declaration that passed all checks. What it looks up in `registries` it does not change: a plan that is
 /// never published leaves no trace there once it is dropped. All findings are collected; one that is an error makes it fail.
-pub fn compile(declared: &Declared, registries: &Registries) -> Result<(Plan, Vec<Finding>), Vec<Finding>> {
-    let mut compiler = Compiler { declared, registries, findings: Vec::new(), material: Vec::new() };
+pub fn compile(
+    declared: &Declared,
+    registries: &Registries,
+    names: &Names,
+) -> Result<(Plan, Vec<Finding>), Vec<Finding>> {
+    let mut compiler = Compiler { declared, registries, names, findings: Vec::new(), material: Vec::new() };
     let control_addresses = control_addresses(declared);
     let services = services::compile(&mut compiler, &control_addresses);
     let by_name: HashMap<&str, _> =
@@ -78,6 +89,7 @@ pub fn compile(declared: &Declared, registries: &Registries) -> Result<(Plan, Ve
 struct Compiler<'a> {
     declared: &'a Declared,
     registries: &'a Registries,
+    names: &'a Names,
     findings: Vec<Finding>,
     material: Vec<PathBuf>,
 }

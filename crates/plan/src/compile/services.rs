@@ -2,7 +2,7 @@
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
-    net::{IpAddr, SocketAddr, ToSocketAddrs},
+    net::SocketAddr,
     path::PathBuf,
     sync::Arc,
 };
@@ -19,7 +19,7 @@ use portcullis_tls::{client, material};
 use rustls::pki_types::ServerName;
 
 use super::{Compiler, said};
-use crate::{EndpointPlan, EndpointTls, HealthPlan, HealthProbe, ServicePlan, ServiceTimeouts};
+use crate::{EndpointPlan, EndpointTls, HealthPlan, HealthProbe, ResolvedName, ServicePlan, ServiceTimeouts};
 
 pub(super) fn compile(compiler: &mut Compiler<'_>, control: &[SocketAddr]) -> Vec<Arc<ServicePlan>> {
     let declared = compiler.declared;
@@ -55,6 +55,7 @@ fn one(compiler: &mut Compiler<'_>, index: usize, service: &Service, control: &[
         retry_budget_percent: said(budget, defaults::RETRY_BUDGET).0,
         proxy_protocol: service.proxy_protocol.map(|version| version.value),
         idle_connections: said(service.idle_connections, defaults::IDLE_CONNECTIONS) as usize,
+        resolve: said(service.resolve, defaults::RESOLVE),
         metrics: compiler.registries.metrics.service(&service.name),
     }
 }
@@ -203,8 +204,7 @@ fn endpoint_tls(
     None
 }
 
-/// Addresses of an endpoint, each with the `host:port` it is known by. A name that has IPv4 addresses is used with
-/// those alone: services that bind one family are the rule, and a dead IPv6 twin would count as half of them.
+/// Addresses of an endpoint, each with the `host:port` it is known by.
 fn resolve(
     compiler: &mut Compiler<'_>,
     endpoint: &Spanned<portcullis_config::declared::Endpoint>,
@@ -215,22 +215,23 @@ fn resolve(
         EndpointAddress::Unix(path) => return vec![(Address::Unix(path.clone()), "localhost".to_owned())],
         EndpointAddress::Name { host, port } => (host, *port),
     };
-    let found: Vec<SocketAddr> = match (host.as_str(), port).to_socket_addrs() {
-        Ok(found) => found.collect(),
-        Err(error) => {
-            let message = format!("`{host}` does not resolve: {error}");
+    let Some(ResolvedName { addresses, failure }) = compiler.names.get(host) else { return Vec::new() };
+    match failure {
+        Some((why, _)) if addresses.is_empty() => {
+            let message = format!("`{host}` does not resolve: {why}");
             let help = "write an address, or a name that this host can resolve";
             compiler.findings.push(Finding::new(RuleId::EndpointUnresolvable, endpoint.span, message).help(help));
-            return Vec::new();
         }
-    };
-    let has_v4 = found.iter().any(SocketAddr::is_ipv4);
-    let mut used: Vec<SocketAddr> = found.into_iter().filter(|address| address.is_ipv4() || !has_v4).collect();
-    used.sort_unstable();
-    used.dedup();
-    let is_own =
-        |address: &SocketAddr| control.contains(&SocketAddr::new(IpAddr::to_canonical(&address.ip()), address.port()));
-    if let Some(own) = used.iter().find(|address| is_own(address)) {
+        Some((why, _)) => {
+            let message = format!("`{host}` does not resolve at the moment: {why}");
+            let used: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+            let help = format!("until it does, its last addresses are used: {}", used.join(", "));
+            compiler.findings.push(Finding::new(RuleId::EndpointNameStale, endpoint.span, message).help(help));
+        }
+        None => {}
+    }
+    let used: Vec<SocketAddr> = addresses.iter().map(|address| SocketAddr::new(*address, port)).collect();
+    if let Some(own) = used.iter().find(|address| control.contains(address)) {
         let message = format!("`{host}` leads to {own}, an admin or metrics port of this proxy");
         compiler.findings.push(Finding::new(RuleId::EndpointIsControlPort, endpoint.span, message));
         return Vec::new();

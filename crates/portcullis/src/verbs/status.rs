@@ -71,6 +71,7 @@ impl Overview {
         self.status.phase == PhaseWord::Serving
             && !self.status.last_reload.as_ref().is_some_and(is_rejected)
             && self.ports.iter().all(|port| port.shared_with.is_empty())
+            && self.status.names.iter().all(|name| name.failure.is_none())
             && self.endpoints().all(|(_, endpoint)| endpoint.state != EndpointWord::Down)
     }
 
@@ -124,6 +125,13 @@ impl Overview {
         }
         for (port, stranger) in self.ports.iter().flat_map(|port| port.shared_with.iter().map(move |who| (port, who))) {
             let _ = writeln!(lines, "somebody else gets connections of `{}`: {stranger}", port.name);
+        }
+        for name in &status.names {
+            if let Some(why) = &name.failure {
+                let since = span(status.now.saturating_sub(name.failing_since.unwrap_or(status.now)));
+                let used = name.addresses.join(", ");
+                let _ = writeln!(lines, "`{}` has not resolved for {since} ({why}); {used} stays in use", name.name);
+            }
         }
         for warning in &status.warnings {
             let _ = writeln!(lines, "warning: {}:{}: {}", warning.file, warning.line, warning.message);

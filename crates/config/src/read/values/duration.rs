@@ -29,6 +29,15 @@ pub(crate) fn duration(text: &str) -> Result<Duration, Mistake> {
     Ok(duration)
 }
 
+/// Between two rounds of something that costs others more than us: a second at least.
+pub(crate) fn interval(text: &str) -> Result<Duration, Mistake> {
+    let every = duration(text)?;
+    if every < Duration::from_secs(1) {
+        return Err(Mistake::new("is too often", "a second or more"));
+    }
+    Ok(every)
+}
+
 /// `1`, `2.5`: digits with at most one dot between them, times `unit`. Exact, no floating point.
 fn decimal(number: &str, unit: u64) -> Option<u64> {
     let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));

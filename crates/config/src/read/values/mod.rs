@@ -12,7 +12,7 @@ mod space;
 mod target;
 
 pub(crate) use address::{EndpointText, endpoint, listen, network};
-pub(crate) use duration::{duration, written};
+pub(crate) use duration::{duration, interval, written};
 pub(crate) use header::{header_name, header_value, method};
 pub(crate) use host::{authority, host_name, host_pattern};
 pub(crate) use name::name;

@@ -26,10 +26,14 @@ pub(crate) struct Scenario {
     services: BTreeMap<String, Vec<SocketAddr>>,
     own: BTreeMap<String, SocketAddr>,
     environment: Vec<(String, String)>,
+    /// What the program sees in the place of `/etc/hosts`, and nothing of any name server.
+    has_own_hosts: bool,
     options: Vec<&'static str>,
     /// Name of the network namespace in which it runs.
     within: Option<String>,
 }
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_portcullis");
 
 /// A running proxy.
 #[derive(Debug)]
@@ -48,6 +52,7 @@ impl Scenario {
             services: BTreeMap::new(),
             own: BTreeMap::new(),
             environment: Vec::new(),
+            has_own_hosts: false,
             options: Vec::new(),
             within: None,
         }
@@ -67,6 +72,14 @@ impl Scenario {
 
     pub(crate) fn environment(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Lets these lines be all that the program knows of host names ([`Proxy::rewrite_hosts`] changes them).
+    pub(crate) fn hosts(mut self, lines: &str) -> Self {
+        fs::write(self.directory.path().join("hosts"), lines).unwrap();
+        fs::write(self.directory.path().join("nsswitch.conf"), "hosts: files\n").unwrap();
+        self.has_own_hosts = true;
         self
     }
 
@@ -115,7 +128,7 @@ impl Scenario {
     fn run(&mut self) -> Process {
         let file = self.write();
         let output = fs::File::create(self.directory.path().join("output")).unwrap();
-        let mut command = self.command();
+        let mut command = if self.has_own_hosts { self.command_with_hosts() } else { self.command() };
         command.arg("run").arg(&file).args(&self.options).stdout(output.try_clone().unwrap()).stderr(output);
         Process::start(&mut command)
     }
@@ -145,11 +158,23 @@ impl Scenario {
     }
 
     fn command(&self) -> Command {
-        const PROGRAM: &str = env!("CARGO_BIN_EXE_portcullis");
         let mut command = Command::new(if self.within.is_some() { "ip" } else { PROGRAM });
         if let Some(netns) = &self.within {
             command.args(["netns", "exec", netns, PROGRAM]);
         }
+        self.prepared(command)
+    }
+
+    /// In a mount namespace of its own, which needs no privilege. `exec` keeps the process id.
+    fn command_with_hosts(&self) -> Command {
+        const MOUNT: &str =
+            "mount --bind hosts /etc/hosts && mount --bind nsswitch.conf /etc/nsswitch.conf && exec \"$@\"";
+        let mut command = Command::new("unshare");
+        command.args(["--user", "--map-root-user", "--mount", "sh", "-c", MOUNT, "sh", PROGRAM]);
+        self.prepared(command)
+    }
+
+    fn prepared(&self, mut command: Command) -> Command {
         command.current_dir(self.directory.path()).env("NO_COLOR", "1");
         // Its own, so that no scenario finds the proxy of another.
         command.env("RUNTIME_DIRECTORY", self.directory.path().join("run"));
@@ -287,6 +312,11 @@ impl Proxy {
     /// Writes something over the configuration, be it one or not.
     pub(crate) fn overwrite(&self, text: &str) {
         fs::write(self.directory().join("portcullis.yaml"), text).unwrap();
+    }
+
+    /// Changes what names of hosts mean to the program, in the file that it sees.
+    pub(crate) fn rewrite_hosts(&self, lines: &str) {
+        fs::write(self.directory().join("hosts"), lines).unwrap();
     }
 
     /// Physical memory that the process holds.
