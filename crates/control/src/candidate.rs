@@ -45,7 +45,7 @@ pub struct Candidate {
 }
 
 /// Rules that only loading certificates and resolving names can judge, and that reading the file can not.
-const RULES_OF_COMPILING: [RuleId; 7] = [
+const RULES_OF_COMPILING: [RuleId; 8] = [
     RuleId::CertificateUnreadable,
     RuleId::CertificateExpired,
     RuleId::CertificateNotYetValid,
