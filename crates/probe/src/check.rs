@@ -51,6 +51,8 @@ pub enum Check {
     ExposedPort,
     /// A service answers beside the proxy.
     ExposedEndpoint,
+    /// A service that listens on the network is reached beside the proxy.
+    BesideProxy,
     /// One environment reaches a listener of another.
     Isolation,
     /// A port that asks for a client certificate answers without one.
@@ -260,35 +262,57 @@ pub const CHECKS: &[Entry] = &[
     reach(
         Check::UnreachablePort,
         "unreachable-port",
+        Severity::Error,
         "A declared port of the proxy can not be reached from where it must be.",
     ),
     reach(
         Check::UnreachableEndpoint,
         "unreachable-endpoint",
+        Severity::Error,
         "A declared endpoint that may be probed does not accept connections.",
     ),
     reach(
         Check::WrongProtocol,
         "wrong-protocol",
+        Severity::Error,
         "What answers on a declared port speaks something else than declared.",
     ),
     reach(
         Check::WrongCertificate,
         "wrong-certificate",
+        Severity::Error,
         "The certificate that a port shows for a host is for other names, has ended, or is not the one in its files.",
     ),
     reach(
         Check::SourceList,
         "source-list",
+        Severity::Error,
         "A source that `from` and `deny` of a port keep out is answered all the same.",
     ),
-    reach(Check::ExposedPort, "exposed-port", "The number of a port answers at an address where it is not declared."),
+    reach(
+        Check::ExposedPort,
+        "exposed-port",
+        Severity::Error,
+        "The number of a port answers at an address where it is not declared.",
+    ),
     reach(
         Check::ExposedEndpoint,
         "exposed-endpoint",
-        "A service answers beside the proxy: at an address where it is not declared, or to another environment.",
+        Severity::Error,
+        "A service answers at an address where it is not declared, so beside the proxy.",
     ),
-    reach(Check::Isolation, "isolation", "One environment reaches a listener of another, beside the proxy."),
+    reach(
+        Check::BesideProxy,
+        "beside-proxy",
+        Severity::Warning,
+        "A service that is declared on an address of the network answers another environment beside the proxy.",
+    ),
+    reach(
+        Check::Isolation,
+        "isolation",
+        Severity::Error,
+        "One environment reaches a listener of another, beside the proxy.",
+    ),
     attack(
         Check::NoClientCertificate,
         "no-client-certificate",
@@ -334,8 +358,8 @@ const fn attack(check: Check, id: &'static str, about: &'static str) -> Entry {
     Entry { check, id, group: Group::Attack, severity: Severity::Error, about }
 }
 
-const fn reach(check: Check, id: &'static str, about: &'static str) -> Entry {
-    Entry { check, id, group: Group::Reach, severity: Severity::Error, about }
+const fn reach(check: Check, id: &'static str, severity: Severity, about: &'static str) -> Entry {
+    Entry { check, id, group: Group::Reach, severity, about }
 }
 
 const fn inventory(check: Check, id: &'static str, severity: Severity, about: &'static str) -> Entry {

@@ -42,12 +42,10 @@ fn of_door(door: &Door<'_>, range: Range<'_>) -> Outcome {
     if let Some(why) = replies.iter().find_map(Reply::obstacle) {
         return door.outcome(Outcome::unknown(Check::OldTls, title, tried, why));
     }
-    let spoken: Vec<&str> = versions
-        .iter()
-        .zip(&replies)
-        .filter(|(version, reply)| chosen(reply.bytes()).is_some_and(|chosen| chosen <= version.number))
-        .map(|(version, _)| version.name)
-        .collect();
+    // A server answers with the best version that it knows and the client offers, which may be an older one.
+    let chosen: Vec<u16> = replies.iter().filter_map(|reply| chosen(reply.bytes())).collect();
+    let spoken: Vec<&str> =
+        versions.iter().filter(|version| chosen.contains(&version.number)).map(|version| version.name).collect();
     door.outcome(if spoken.is_empty() {
         Outcome::pass(Check::OldTls, title, tried, "each was declined")
     } else {

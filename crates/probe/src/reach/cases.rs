@@ -13,7 +13,7 @@ use portcullis_config::{
 };
 use portcullis_kernel::addresses::local_addresses;
 
-use super::Attempt;
+use super::{Attempt, Curiosity};
 use crate::{
     estate::{Estate, OwnPort, Seat, ServiceEndpoint},
     outcome::Place,
@@ -194,7 +194,7 @@ fn of_port<'a>(
         title: port.title(),
         place: estate.place(port.port.listen.span),
         must,
-        attempt: Attempt { target, expected },
+        attempt: Attempt { target, expected, curiosity: Curiosity::None },
     })
 }
 
@@ -218,7 +218,7 @@ fn of_endpoint<'a>(
         title: endpoint.title(),
         place: estate.place(endpoint.span),
         must,
-        attempt: Attempt { target, expected },
+        attempt: Attempt { target, expected, curiosity: Curiosity::TryOthers },
     })
 }
 

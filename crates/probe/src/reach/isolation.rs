@@ -9,7 +9,7 @@ use portcullis_kernel::{
     namespace::Namespace,
 };
 
-use super::{Attempt, Attempted, Vantages, attempt};
+use super::{Attempt, Attempted, Curiosity, Vantages, attempt};
 use crate::{
     check::Check,
     inventory::holders,
@@ -73,7 +73,7 @@ fn pair(here: &Namespace, there: &Namespace, doors: &[Door], vantages: &Vantages
     let attempts: Vec<Attempt> = doors
         .iter()
         .filter_map(|door| vantages.permit.target(door.address))
-        .map(|target| Attempt { target, expected: expected.clone() })
+        .map(|target| Attempt { target, expected: expected.clone(), curiosity: Curiosity::None })
         .collect();
     let results = attempt(here, attempts, vantages.budget);
     let open: Vec<String> = doors

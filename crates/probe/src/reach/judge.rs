@@ -9,7 +9,7 @@ use super::{
     cases::{Case, Must, Subject},
 };
 use crate::{
-    check::{Check, Severity},
+    check::Check,
     outcome::Outcome,
     wire::{Answer, Speaks},
 };
@@ -145,14 +145,7 @@ fn beside(beside: &[&Tried<'_, '_>]) -> Option<Outcome> {
         }
     }
     let fix = "let a firewall admit the proxy alone (`portcullis generate nftables`), or let it listen on loopback";
-    let outcome = verdict(
-        first,
-        Check::ExposedEndpoint,
-        "connected to the endpoint itself, beside the proxy",
-        fix,
-        [good, bad, unknown],
-    )?;
-    Some(outcome.severity(Severity::Warning))
+    verdict(first, Check::BesideProxy, "connected to the endpoint itself, beside the proxy", fix, [good, bad, unknown])
 }
 
 /// One outcome from what was good, bad and unknown; none if nothing was tried.

@@ -19,7 +19,7 @@ use crate::{
     estate::Estate,
     outcome::{Outcome, THIS_HOST},
     permit::{Permit, Target},
-    wire::{Answer, Expected, dial, speak},
+    wire::{Answer, Expected, Protocol, Speaks, dial, speak},
 };
 
 pub(crate) use cases::{host_of, protocol_of_port, reachable_through};
@@ -65,6 +65,16 @@ pub fn check(estate: &Estate<'_>, vantages: &Vantages<'_>) -> Vec<Outcome> {
 pub(crate) struct Attempt {
     pub(crate) target: Target,
     pub(crate) expected: Expected,
+    pub(crate) curiosity: Curiosity,
+}
+
+/// What to do with somebody who accepts and closes without a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Curiosity {
+    /// That is the answer.
+    None,
+    /// Speak to it in other protocols: it may be another program than expected.
+    TryOthers,
 }
 
 /// What came of one: the answer, and as whom it was asked.
@@ -126,6 +136,21 @@ async fn one(attempt: Attempt, budget: &Budget) -> Attempted {
         source = Some(wire.source().ip().to_canonical());
         speak(wire, address, expected)
     });
-    let answer = answer.await;
+    let mut answer = answer.await;
+    // Redis, for one, closes without a word on whoever speaks HTTP to it.
+    if answer == Answer::Denied && attempt.curiosity == Curiosity::TryOthers {
+        for protocol in
+            [Protocol::Redis, Protocol::Http, Protocol::Postgres].iter().filter(|other| **other != expected.protocol)
+        {
+            let other = Expected { protocol: *protocol, ..expected.clone() };
+            match dial(attempt.target, budget, |wire| speak(wire, address, &other)).await {
+                Answer::Open(speaks) if speaks != Speaks::Silent => {
+                    answer = Answer::Open(speaks);
+                    break;
+                }
+                _ => {}
+            }
+        }
+    }
     Attempted { answer, source }
 }

@@ -44,7 +44,7 @@ fn a_neighbour_reaches_what_is_public_and_nothing_else() {
         assert!(got.contains("[fd77:1::1]:"), "IPv6 is tried too: {got}");
     }
     // A service that listens on the network is reached beside the proxy, and a person should know.
-    let got = probed.expects_from(from, "exposed-endpoint", "service `ledger`", "fail");
+    let got = probed.expects_from(from, "beside-proxy", "service `ledger`", "fail");
     assert!(got.contains("10.77.1.1:4000 open"), "{got}");
     assert_eq!(probed.code(), 0, "a warning alone: {:?}", probed.failures());
 }
@@ -86,12 +86,13 @@ fn environments_that_reach_each_other_are_told() {
     let (Some(machine), Some(blue), Some(green)) = (Netns::make(), Netns::make(), Netns::make()) else { return };
     blue.answer_on("0.0.0.0:8443", OK);
     green.answer_on("127.0.0.1:8443", OK);
-    let text = "ports: { web: { listen: 127.0.0.1:8080, role: internal, protocol: http } }\n\
-                routes: [{ port: web, allow: anyone, respond: { status: 200 } }]\n";
-    let proxy =
-        Scenario::new(&format!("\n{}", text.replace("ports: {", "ports:\n  ").replace(" } }\nroutes", " }\nroutes")))
-            .within(&machine)
-            .start();
+    let text = "
+ports:
+  web: { listen: 127.0.0.1:8080, role: internal, protocol: http }
+routes:
+  - { port: web, allow: anyone, respond: { status: 200 } }
+";
+    let proxy = Scenario::new(text).within(&machine).start();
     let both = format!("{},{}", blue.name(), green.name());
     let isolated = proxy.probe(&["--only", "reach", "--from", &both]);
     let (of_blue, of_green) = (format!("listeners of {}", blue.name()), format!("listeners of {}", green.name()));
