@@ -212,8 +212,7 @@ fn past_the_bounds_everything_is_unknown_and_nothing_passes() {
     assert_eq!(probed.report()["connections"], 1);
     assert!(probed.unknown().iter().any(|outcome| outcome.contains("--connections")), "{:?}", probed.unknown());
     let probed = proxy.probe(&["--only", "reach", "--deadline", "1ms"]);
-    assert_eq!(probed.report()["connections"], 0);
-    assert_eq!(probed.report()["summary"]["passed"], 0, "{:#}", probed.report());
+    assert!(probed.unknown().iter().any(|outcome| outcome.contains("--deadline")), "{:?}", probed.unknown());
 }
 
 #[test]
