@@ -21,4 +21,5 @@ pub mod permit;
 pub mod reach;
 pub mod report;
 pub mod run;
+pub mod watch;
 mod wire;

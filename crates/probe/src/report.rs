@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use portcullis_kernel::inventory::{Inventory, OpenSocket, State};
+use portcullis_kernel::inventory::{Inventory, OpenSocket, Overflows, State};
 use serde::Serialize;
 
 use crate::{
     check::Severity,
     inventory::holders,
-    outcome::{Outcome, Verdict},
+    outcome::{Outcome, THIS_HOST, Verdict},
 };
 
 /// One run.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Report {
     /// The file that was held against the machine.
     pub file: String,
@@ -31,6 +31,9 @@ pub struct Report {
     pub listeners: Vec<Listener>,
     /// What could not be seen, and why.
     pub unseen: Vec<String>,
+    /// The kernel's counters of dropped connections at its end, for the next run to compare with.
+    #[serde(skip)]
+    pub overflows: Overflows,
 }
 
 fn milliseconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
@@ -53,6 +56,13 @@ pub struct Listener {
 }
 
 impl Listener {
+    /// `tcp 0.0.0.0:80: nginx (pid 812, user www-data)`
+    pub fn words(&self) -> String {
+        let Self { protocol, address, holder, .. } = self;
+        let namespace = if self.namespace == THIS_HOST { String::new() } else { format!(" in {}", self.namespace) };
+        format!("{protocol} {address}{namespace}: {holder}")
+    }
+
     /// Those of one namespace, one for each address and protocol.
     pub fn of(namespace: &str, inventory: &Inventory) -> Vec<Self> {
         let listening: Vec<&OpenSocket> =

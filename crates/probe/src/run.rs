@@ -1,14 +1,14 @@
 //! One run: what is looked at, in which order, within which bounds.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::IpAddr,
     sync::Arc,
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
 use portcullis_kernel::{
-    inventory::{self, Inventory, Overflows, sockets},
+    inventory::{self, Inventory, Mark, Overflows, sockets},
     namespace::Namespace,
     settings::PortSettings,
 };
@@ -41,12 +41,14 @@ pub struct Options {
     pub bounds: Bounds,
     /// A certificate that ports which ask their clients for one accept.
     pub client: Option<Certificate>,
+    /// The counters of dropped connections that this run compares with; `None` for those at its beginning.
+    pub since: Option<Overflows>,
 }
 
 /// Does it.
 pub fn run(estate: &Estate<'_>, file: &str, options: &Options) -> Report {
     let began = Instant::now();
-    let before = overflows();
+    let before = options.since.unwrap_or_else(overflows);
     let mut report = Report {
         file: file.to_owned(),
         user: portcullis_kernel::who::user(),
@@ -56,12 +58,14 @@ pub fn run(estate: &Estate<'_>, file: &str, options: &Options) -> Report {
         outcomes: Vec::new(),
         listeners: Vec::new(),
         unseen: Vec::new(),
+        overflows: before,
     };
     let live = look(estate, options, &mut report);
     let wants = |group: Group| options.groups.contains(&group);
     if wants(Group::Inventory) && options.targets.is_empty() {
         report.outcomes.extend(crate::inventory::check(estate, &live, options.beyond));
-        report.outcomes.push(check_overflows(before, overflows()));
+        report.overflows = overflows();
+        report.outcomes.push(check_overflows(before, report.overflows));
     }
     let budget = Arc::new(Budget::new(options.bounds));
     let services = estate.namespaces().into_iter().filter_map(|name| Namespace::named(name).ok());
@@ -107,6 +111,13 @@ pub fn look(estate: &Estate<'_>, options: &Options, report: &mut Report) -> Live
         }
     }
     Live { here, namespaces, settings: PortSettings::of(&Namespace::own()).ok() }
+}
+
+/// What listens anywhere that a run looks, cheaply: when it changes it is worth to look again.
+pub fn marks(estate: &Estate<'_>, options: &Options) -> BTreeSet<Mark> {
+    let services = estate.namespaces().into_iter().filter_map(|name| Namespace::named(name).ok());
+    let others = options.namespaces.iter().cloned().chain(services);
+    [Namespace::own()].into_iter().chain(others).flat_map(|namespace| inventory::marks(&namespace)).collect()
 }
 
 fn overflows() -> Overflows {

@@ -1,5 +1,7 @@
 //! `portcullis probe`: what is really open, held against what is declared.
 
+mod watch;
+
 use std::{io, net::IpAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum};
@@ -25,6 +27,7 @@ Examples:
   portcullis probe --only inventory    what the kernel's tables say; nothing is sent
   portcullis probe --all               every listener that the file does not declare
   portcullis probe --from blue         also into, and from, the network namespace `blue`
+  portcullis probe --watch             and go on: what appears, goes, breaks or is mended
   portcullis probe --format junit      for CI";
 
 /// Hold what is really open against what the file declares
@@ -37,6 +40,7 @@ Examples:
 /// with 1 if there are errors.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(crate) struct Probe {
     #[command(flatten)]
     file: FileArguments,
@@ -61,6 +65,12 @@ pub(crate) struct Probe {
     /// Connections in all
     #[arg(long, value_name = "NUMBER", default_value_t = 5_000)]
     connections: u64,
+    /// Go on looking, and tell what changes within a second
+    #[arg(long)]
+    watch: bool,
+    /// With --watch: how often everything is tried again although nothing has changed
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "1m", requires = "watch")]
+    every: Duration,
     /// A client certificate, for ports that ask for one
     #[arg(long, value_name = "FILE", requires = "key")]
     cert: Option<PathBuf>,
@@ -114,12 +124,19 @@ impl Probe {
         let Some(declared) = loaded.declared.as_ref().filter(|_| !loaded.has_errors()) else {
             return self.refuse(&loaded);
         };
+        if self.watch {
+            return self.go_on(&path, loaded, &options);
+        }
         let estate = Estate::new(declared, &loaded.sources);
         let report = run(&estate, &path.display().to_string(), &options);
         self.tell(&report)?;
+        Ok(self.verdict(&report))
+    }
+
+    fn verdict(&self, report: &Report) -> Verdict {
         let counts = report.counts();
         let fails = counts.errors > 0 || (self.deny_warnings && counts.warnings > 0);
-        Ok(if fails { Verdict::Findings } else { Verdict::Fine })
+        if fails { Verdict::Findings } else { Verdict::Fine }
     }
 
     fn options(&self) -> anyhow::Result<Options> {
@@ -134,7 +151,7 @@ impl Probe {
             Bounds { each: self.timeout, whole: self.deadline, connections: self.connections, ..Bounds::default() };
         let files = self.cert.as_ref().zip(self.key.as_ref());
         let client = files.map(|(cert, key)| load_certificate(cert, key)).transpose()?;
-        Ok(Options { client, groups, beyond, namespaces, targets: self.target.clone(), bounds })
+        Ok(Options { client, groups, beyond, namespaces, targets: self.target.clone(), bounds, since: None })
     }
 
     /// A file that is wrong says nothing that could be held against the machine.
@@ -145,15 +162,20 @@ impl Probe {
     }
 
     fn tell(&self, report: &Report) -> anyhow::Result<()> {
-        if let Some(path) = &self.textfile {
-            output::replace(path, &metrics(report))?;
-        }
+        self.write_metrics(report)?;
         output::print(&match self.format {
             ProbeFormat::Text => render_text(report, style(), self.detail()),
             ProbeFormat::Json => render(report, Form::Json),
             ProbeFormat::Junit => render(report, Form::Junit),
             ProbeFormat::Tap => render(report, Form::Tap),
         })
+    }
+
+    fn write_metrics(&self, report: &Report) -> anyhow::Result<()> {
+        match &self.textfile {
+            Some(path) => output::replace(path, &metrics(report)),
+            None => Ok(()),
+        }
     }
 
     fn detail(&self) -> Detail {

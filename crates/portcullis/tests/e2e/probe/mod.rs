@@ -5,3 +5,4 @@ mod forms;
 mod inventory;
 mod namespaces;
 mod reach;
+mod watch;
