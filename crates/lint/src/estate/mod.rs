@@ -10,6 +10,7 @@ pub mod difference;
 mod facts;
 mod images;
 mod openings;
+mod placing;
 pub mod proof;
 mod ways;
 
