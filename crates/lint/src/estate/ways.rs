@@ -10,9 +10,7 @@ use std::{
 };
 
 use super::{
-    facts::{
-        Address, Facts, Forward, Guard, Listener, Reach, Role, Space, Target, Transport, Workload, WorkloadPort,
-    },
+    facts::{Address, Facts, Forward, Guard, Listener, Reach, Role, Space, Target, Transport, Workload, WorkloadPort},
     placing::Placing,
 };
 use crate::{
