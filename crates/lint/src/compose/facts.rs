@@ -58,7 +58,7 @@ impl<'a> Teller<'a> {
         for service in self.project.services.iter().filter(|service| self.is_told(service)) {
             facts.workloads.push(self.workload(service, external));
             facts.mounts.extend(self.mounts(service, external));
-            facts.builds.extend(self.build(service));
+            facts.builds.extend(self.build(service, external));
             for (index, (port, mapping)) in service.mappings().enumerate() {
                 self.publish(service, index, port, mapping, &mut facts);
             }
@@ -139,7 +139,7 @@ impl<'a> Teller<'a> {
             .collect()
     }
 
-    fn build(&self, service: &Service) -> Option<Build> {
+    fn build(&self, service: &Service, external: &ExternalNetworks) -> Option<Build> {
         let build = service.build.as_ref()?;
         let context = Path::new(&build.context.value);
         let is_remote = build.context.value.contains("://") || build.context.value.starts_with("git@");
@@ -149,7 +149,15 @@ impl<'a> Teller<'a> {
         let dockerfile = build.dockerfile.as_ref().map_or("Dockerfile", |dockerfile| dockerfile.value.as_str());
         let file: PathBuf = self.inputs.beside(build.context.span.file, &context.join(dockerfile));
         let stage = build.target.as_ref().map(|target| target.value.to_ascii_lowercase());
-        Some(Build { title: title(service), file, stage, ports: mapped_ports(service) })
+        Some(Build {
+            title: title(service),
+            file,
+            stage,
+            ports: mapped_ports(service),
+            workload: self.service_key(service),
+            networks: self.networks(service, external),
+            context: self.inputs.beside(build.context.span.file, context),
+        })
     }
 
     fn publish(&self, service: &Service, index: usize, port: &Published, mapping: &Mapping, facts: &mut Facts) {

@@ -8,7 +8,7 @@ use super::{
     words::Value,
 };
 use crate::{
-    estate::{Image, WorkloadPort},
+    estate::{Copied, Image, WorkloadPort},
     sensitive,
 };
 
@@ -43,6 +43,14 @@ const SILENT: [&str; 28] = [
     "eclipse-temurin",
     "ubuntu",
 ];
+
+/// What any of its stages copies by name. `COPY . .` takes everything and says nothing of what is used.
+pub(super) fn copied(file: &Path, dockerfile: &Dockerfile) -> Vec<Copied> {
+    let sources = dockerfile.stages.iter().flat_map(|stage| &stage.copied);
+    let named = sources.filter(|source| !matches!(source.trim_matches('/'), "." | "" | "./" | "*"));
+    let plain = named.filter(|source| !source.contains("://") && !source.starts_with("<<"));
+    plain.map(|source| Copied { dockerfile: file.to_owned(), source: source.into() }).collect()
+}
 
 /// One for each stage.
 pub(super) fn images(file: &Path, dockerfile: &Dockerfile) -> Vec<Image> {
@@ -102,6 +110,16 @@ mod tests {
             })
             .collect();
         assert_eq!(told, ["base|0: 8000 true", "web|1: 80 53 8000 true", "2: 81 false", "3|: 8000 false"]);
+    }
+
+    #[test]
+    fn what_is_copied_by_name_is_known() {
+        let text = "FROM nginx\nCOPY . .\nCOPY --chown=1 nginx.conf conf/*.conf /etc/nginx/\nCOPY --from=x /a /b\n\
+                    ADD [\"a b\", \"/c\"]\nADD https://x/y /z\nCOPY $X /y\n";
+        let dockerfile = Dockerfile::read(FileId(0), text);
+        let copied = copied(Path::new("Dockerfile"), &dockerfile);
+        let sources: Vec<&Path> = copied.iter().map(|copied| copied.source.as_path()).collect();
+        assert_eq!(sources, ["nginx.conf", "conf/*.conf", "a b"].map(Path::new));
     }
 
     #[test]

@@ -35,6 +35,8 @@ pub(super) struct Stage {
     pub(super) exposed: Vec<Exposed>,
     /// Whom it runs as, if it says so itself.
     pub(super) user: Option<Value>,
+    /// What it copies from the folder that it is built from, as far as the names are known.
+    pub(super) copied: Vec<String>,
     environment: HashMap<String, Value>,
     arguments: HashMap<String, Value>,
 }
@@ -116,6 +118,7 @@ impl Reading {
                 }
             }
             ("expose", _) => self.expose(instruction, when),
+            ("copy" | "add", When::Now) => self.copy(instruction),
             ("onbuild", When::Now) => {
                 if let Some(inner) = instruction.put_off() {
                     self.instruction(&inner, When::OnBuild);
@@ -158,6 +161,7 @@ impl Reading {
             place: image.span,
             exposed: Vec::new(),
             user: None,
+            copied: Vec::new(),
             environment: HashMap::new(),
             arguments: HashMap::new(),
         });
@@ -207,6 +211,26 @@ impl Reading {
         let words = words(&instruction.rest, self.escape, &self.scope());
         if let Some(stage) = self.dockerfile.stages.last_mut() {
             stage.exposed.extend(words.into_iter().map(|word| Exposed { word, when }));
+        }
+    }
+
+    /// `COPY [--from=…] source … target`, also as a list. Copies from other images are not followed.
+    fn copy(&mut self, instruction: &Instruction) {
+        let text = instruction.rest.text();
+        let listed: Option<Vec<String>> = serde_json::from_str(text).ok();
+        let known = |word: Word| match word.value {
+            Value::Known(text) => Some(text),
+            Value::Unknown(_) => None,
+        };
+        let words = || words(&instruction.rest, self.escape, &self.scope()).into_iter().filter_map(known).collect();
+        let mut sources: Vec<String> = listed.unwrap_or_else(words);
+        if sources.iter().any(|word| word.starts_with("--from")) {
+            return;
+        }
+        sources.retain(|word| !word.starts_with("--"));
+        sources.pop();
+        if let Some(stage) = self.dockerfile.stages.last_mut() {
+            stage.copied.extend(sources);
         }
     }
 

@@ -59,6 +59,7 @@ fn check(inputs: &Inputs, files: &[FileId]) -> Part {
         let dockerfile = Dockerfile::read(*file, inputs.text(*file));
         part.findings.extend(rules::check(inputs, &dockerfile));
         part.facts.images.extend(facts::images(inputs.path(*file), &dockerfile));
+        part.facts.copied.extend(facts::copied(inputs.path(*file), &dockerfile));
     }
     part
 }

@@ -40,6 +40,8 @@ pub struct Facts {
     pub images: Vec<Image>,
     /// Who runs an image that is built here.
     pub builds: Vec<Build>,
+    /// What is copied into images.
+    pub copied: Vec<Copied>,
 }
 
 impl Facts {
@@ -57,6 +59,7 @@ impl Facts {
         self.ranges.extend(other.ranges);
         self.images.extend(other.images);
         self.builds.extend(other.builds);
+        self.copied.extend(other.copied);
     }
 }
 
@@ -532,6 +535,21 @@ pub struct Build {
     pub stage: Option<String>,
     /// The ports of the container that are mapped, each where it is said.
     pub ports: Vec<WorkloadPort>,
+    /// The key of the workload that runs it.
+    pub workload: String,
+    /// Keys of the networks in which the workload looks up names.
+    pub networks: Vec<String>,
+    /// The folder from which files are copied into the image.
+    pub context: std::path::PathBuf,
+}
+
+/// A file or folder is copied into an image, so that what a configuration in it says happens inside of a container.
+#[derive(Debug, Clone)]
+pub struct Copied {
+    /// Path of the Dockerfile that says so, as of [`Build::file`].
+    pub dockerfile: std::path::PathBuf,
+    /// What is copied, relative to the folder from which the image is built.
+    pub source: std::path::PathBuf,
 }
 
 /// What a file says must, or must not, be possible: `public -/-> role:database`.

@@ -89,6 +89,9 @@ mod tests {
             file: "a/Dockerfile".into(),
             stage: stage.map(str::to_owned),
             ports: vec![mapped],
+            workload: String::new(),
+            networks: Vec::new(),
+            context: "a".into(),
         };
         check(&Facts { images: vec![image], builds: vec![build], ..Facts::default() }).len()
     }

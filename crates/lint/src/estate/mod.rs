@@ -10,7 +10,9 @@ pub mod difference;
 mod facts;
 mod images;
 mod openings;
+mod placing;
 pub mod proof;
+mod registry;
 mod ways;
 
 pub use facts::{
@@ -31,6 +33,7 @@ pub(crate) static RULES: &[&Rule] = &[
     &proof::REFUTED,
     &conflicts::PROJECTS,
     &images::UNEXPOSED,
+    &registry::UNDECLARED_UPSTREAM,
     &openings::UNKNOWN_PORT,
     &UNSERVED,
 ];
@@ -49,5 +52,6 @@ pub(crate) fn check(facts: &Facts, inputs: &Inputs) -> Vec<Finding> {
     findings.extend(proof::check(facts, &ways));
     findings.extend(images::check(facts));
     findings.extend(openings::check(facts, &index));
+    findings.extend(registry::check(facts, &index));
     findings
 }

@@ -9,8 +9,9 @@ use std::{
     net::IpAddr,
 };
 
-use super::facts::{
-    Address, Facts, Forward, Guard, Listener, Mount, Reach, Role, Space, Target, Transport, Workload, WorkloadPort,
+use super::{
+    facts::{Address, Facts, Forward, Guard, Listener, Reach, Role, Space, Target, Transport, Workload, WorkloadPort},
+    placing::Placing,
 };
 use crate::{
     cidr::{Breadth, Networks},
@@ -115,8 +116,8 @@ pub(super) struct Index<'f> {
     forwards: HashMap<&'f str, Vec<&'f Forward>>,
     /// By name, each with the network in which the name means the workload.
     names: HashMap<String, Vec<(&'f str, &'f Workload)>>,
-    /// Where the listeners of a configuration file are, by the key of the listener.
-    mounts: HashMap<&'f str, &'f Mount>,
+    /// Where the listeners of configuration files are.
+    placing: Placing<'f>,
     by_space: HashMap<Space, Vec<&'f Listener>>,
 }
 
@@ -128,7 +129,7 @@ impl<'f> Index<'f> {
             workloads: facts.workloads.iter().map(|workload| (workload.key.as_str(), workload)).collect(),
             forwards: HashMap::new(),
             names: HashMap::new(),
-            mounts: HashMap::new(),
+            placing: Placing::new(facts, inputs),
             by_space: HashMap::new(),
         };
         for forward in &facts.forwards {
@@ -140,15 +141,6 @@ impl<'f> Index<'f> {
             }
         }
         for listener in &facts.listeners {
-            if let Space::Config(file) = listener.space {
-                let path = inputs.path(file);
-                // Of several containers that are given the file the first stands for all: they are replicas.
-                if let Some(mount) = facts.mounts.iter().find(|mount| path.starts_with(&mount.source)) {
-                    index.mounts.insert(&listener.key, mount);
-                }
-            }
-        }
-        for listener in &facts.listeners {
             index.by_space.entry(index.space_of(listener)).or_default().push(listener);
         }
         index
@@ -156,13 +148,7 @@ impl<'f> Index<'f> {
 
     /// The space of a listener, with configuration files placed.
     pub(super) fn space_of(&self, listener: &Listener) -> Space {
-        match &listener.space {
-            Space::Config(_) => self
-                .mounts
-                .get(listener.key.as_str())
-                .map_or(Space::Host, |mount| Space::Workload(mount.workload.clone())),
-            space => space.clone(),
-        }
+        self.placing.space(listener)
     }
 
     /// The listeners that share numbers with each other.
@@ -194,9 +180,8 @@ impl<'f> Index<'f> {
     fn named(&self, networks: &[String], host: &str, from: Option<&'f Listener>) -> Vec<&'f Workload> {
         let known = self.names.get(&host.trim_end_matches('.').to_ascii_lowercase());
         let known = known.map(Vec::as_slice).unwrap_or_default();
-        let mount = from.and_then(|listener| self.mounts.get(listener.key.as_str()));
-        let networks =
-            if networks.is_empty() { mount.map(|m| m.networks.as_slice()).unwrap_or_default() } else { networks };
+        let own = || from.map(|listener| self.placing.networks(listener)).unwrap_or_default();
+        let networks = if networks.is_empty() { own() } else { networks };
         let is_within = |network: &str| networks.is_empty() || networks.iter().any(|own| own == network);
         let mut found: Vec<&Workload> =
             known.iter().filter(|(network, _)| is_within(network)).map(|(_, workload)| *workload).collect();

@@ -21,6 +21,9 @@ use crate::{
     inputs::{FileId, Inputs},
 };
 
+/// For the estate, which knows what is declared elsewhere.
+pub(crate) use rules::STRAY_SERVER;
+
 /// HAProxy configurations.
 pub(crate) static FORMAT: Format = Format { name: "HAProxy", recognises, check, rules: rules::RULES };
 

@@ -10,7 +10,10 @@ use std::{
     rc::Rc,
 };
 
-use super::tree::{Directive, MAX_DEPTH, Tree, parse};
+use super::{
+    lexer::Word,
+    tree::{Directive, MAX_DEPTH, Tree, parse},
+};
 use crate::{
     finding::Finding,
     inputs::{FileId, Inputs, Unreadable},
@@ -22,6 +25,9 @@ const MAX_INCLUDES: usize = 16;
 
 /// Directives of one tree, with all that is included; a file that is included often counts each time.
 const MAX_EXPANDED: usize = 400_000;
+
+/// Places that are shown of a name that cannot be read.
+const MAX_PLACES: usize = 3;
 
 /// Names that a pattern may match.
 const MAX_MATCHES: usize = 5_000;
@@ -58,6 +64,8 @@ pub(crate) struct Reader<'a> {
     /// Files that another one includes.
     pub(crate) included: HashSet<FileId>,
     pub(crate) findings: Vec<Finding>,
+    /// Names that cannot be read, and which finding says so.
+    missing: HashMap<String, usize>,
 }
 
 /// One main file that is being put together.
@@ -71,7 +79,7 @@ struct Whole {
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(inputs: &'a Inputs) -> Self {
-        Self { inputs, trees: HashMap::new(), included: HashSet::new(), findings: Vec::new() }
+        Self { inputs, trees: HashMap::new(), included: HashSet::new(), findings: Vec::new(), missing: HashMap::new() }
     }
 
     /// The tree of one file, without what it includes.
@@ -152,9 +160,26 @@ impl<'a> Reader<'a> {
             Err(why) => {
                 let name = Path::new(named).file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
                 if !SHIPPED.contains(&name.as_ref()) {
-                    self.findings.push(unreadable(word.span, named, &why));
+                    self.missing(word, &why);
                     into.push(directive.clone());
                 }
+            }
+        }
+    }
+
+    /// A name that many files include is told of once.
+    fn missing(&mut self, word: &Word, why: &Unreadable) {
+        match self.missing.get(&word.text) {
+            Some(&first) => {
+                let known = &mut self.findings[first];
+                let is_again = known.span == word.span || known.related.iter().any(|(span, _)| *span == word.span);
+                if !is_again && known.related.len() < MAX_PLACES {
+                    known.related.push((word.span, "and here".to_owned()));
+                }
+            }
+            None => {
+                self.missing.insert(word.text.clone(), self.findings.len());
+                self.findings.push(unreadable(word.span, &word.text, why));
             }
         }
     }

@@ -53,6 +53,9 @@ pub(crate) struct Lexer<'t> {
     barren: [usize; TEMPLATES.len()],
 }
 
+/// Blanks beside an expression on its line; more are not looked at.
+const MAX_INDENTATION: usize = 128;
+
 /// Longer names of variables are not looked for.
 const MAX_VARIABLE: usize = 128;
 
@@ -73,7 +76,7 @@ impl<'t> Lexer<'t> {
             match *rest.as_bytes().first()? {
                 b' ' | b'\t' | b'\r' | b'\n' => self.at += 1,
                 b'#' => self.at += rest.find('\n').unwrap_or(rest.len()),
-                b'{' | b'<' if self.skips_template() => {}
+                b'{' | b'<' if self.skips_template() || self.skips_control() => {}
                 b'{' if self.template().is_none() => {
                     self.at += 1;
                     return Some(Ok(Token::Open(self.span(start))));
@@ -135,6 +138,30 @@ impl<'t> Lexer<'t> {
         self.at += length;
         self.templated = true;
         true
+    }
+
+    /// Passes over `{{ if … }}`, `{{ end }}`, `{{- /* … */ -}}` of Go templates, which steer in the braces that stand
+    /// for text elsewhere, and over any expression that has a line to itself.
+    fn skips_control(&mut self) -> bool {
+        const WORDS: [&str; 12] =
+            ["if", "else", "end", "range", "with", "define", "block", "template", "for", "endif", "endfor", "each"];
+        let rest = &self.text[self.at..];
+        if !rest.starts_with("{{") {
+            return false;
+        }
+        let Some(length) = self.expression(0, self.text.len()) else { return false };
+        let inside = rest[2..length - 2].trim_matches(['-', ' ', '\t', '\n', '\r']);
+        let first = inside.split([' ', '\t', '\n', '(']).next().unwrap_or("");
+        let steers = WORDS.contains(&first.trim_start_matches(['#', '/'])) || inside.starts_with("/*") || inside.contains(":=");
+        let to_line_end = |byte: &u8| *byte != b'\n';
+        let before = self.text.as_bytes()[..self.at].iter().rev().take(MAX_INDENTATION).take_while(|b| to_line_end(b));
+        let behind = rest.as_bytes()[length..].iter().take(MAX_INDENTATION).take_while(|b| to_line_end(b));
+        let is_alone = before.chain(behind).all(u8::is_ascii_whitespace);
+        if steers || is_alone {
+            self.at += length;
+            self.templated = true;
+        }
+        steers || is_alone
     }
 
     /// Length of the template expression that begins here, stands for text, and ends on this line.
@@ -321,6 +348,8 @@ mod tests {
             ("listen {{ port }} ssl;", "listen|{{ port }}|ssl|;"),
             ("{% if x %}\nlisten {{a}}:{{ b }};\n{% endif %}", "listen|{{a}}:{{ b }}|;"),
             ("listen <%= @port %>;<% end %>", "listen|<%= @port %>|;"),
+            ("{{ if $x }}listen 80;{{ else }}\n{{ .Custom }}\n{{- /* a\nb */ -}}\n{{ end }}", "listen|80|;"),
+            ("server_name {{ .Host }};", "server_name|{{ .Host }}|;"),
             ("a \"b", "a|! this quote is not closed"),
             ("a \"b\"c;", "a|! there is no blank or `;` behind the quote"),
             ("größe ü;", "größe|ü|;"),

@@ -53,6 +53,10 @@ fn recognises(path: &Path, text: &str) -> bool {
             _ => {}
         }
         directive |= name == "server" && line.contains(';');
+        // `name = value;` is another language with braces.
+        if line.contains(" = ") && line.ends_with(';') && !line.contains('(') && name != "set" {
+            return false;
+        }
         if block && directive {
             return true;
         }
@@ -89,6 +93,7 @@ mod tests {
             ("dhcpd.conf", "subnet 10.0.0.0 netmask 255.0.0.0 {\n  range 10.0.0.1 10.0.0.2;\n}\n", false),
             ("README.md", "server {\n listen 80;\n}\n", false),
             ("app.js", "const server = {\n  listen: 80,\n};\n", false),
+            ("worker.inc", "upstream \"local\" {\n  default = yes;\n  hosts = \"x:1\";\n}\n", false),
             ("logstash.conf", "input {\n  http {\n    port => 80\n  }\n}\n", false),
         ] {
             assert_eq!(recognises(Path::new(name), text), expected, "{name}");

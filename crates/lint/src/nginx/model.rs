@@ -154,6 +154,11 @@ impl Instance {
         servers
     }
 
+    /// Whether the main file is there, so that nothing that counts is said elsewhere.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.directives.iter().any(|directive| matches!(directive.name(), "http" | "stream" | "mail" | "events"))
+    }
+
     /// All `upstream` blocks.
     pub(crate) fn upstreams(&self) -> Vec<Upstream<'_>> {
         self.shared(&["upstream"])

@@ -118,6 +118,24 @@ impl<'a> Variables<'a> {
         self.expression(expression, MAX_STEPS)
     }
 
+    /// Whether every value that a variable is given begins a path or the arguments of one, or is empty: then it does
+    /// not choose a host, wherever the rest of it comes from.
+    pub(crate) fn begins_path(&self, name: &str) -> bool {
+        if matches!(name, "request_uri" | "uri" | "document_uri" | "is_args") {
+            return true;
+        }
+        let set = self.set.get(name).into_iter().flatten().map(|word| word.text.as_str());
+        let mapped = self.mapped.get(name).into_iter().flatten();
+        let values = mapped.flat_map(|block| block.inside()).filter_map(|line| line.words.last());
+        let mut all = set.chain(values.map(|word| word.text.as_str())).peekable();
+        let is_path = |value: &str| match parts(value).next() {
+            Some(Part::Text(text)) => text.starts_with(['/', '?']),
+            Some(Part::Variable(name)) => matches!(name, "request_uri" | "uri" | "document_uri" | "is_args"),
+            None => true,
+        };
+        all.peek().is_some() && all.all(is_path)
+    }
+
     fn expression(&self, expression: &str, steps: usize) -> Origin {
         let mut values = vec![String::new()];
         let mut elsewhere = false;

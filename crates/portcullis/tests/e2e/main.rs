@@ -29,6 +29,7 @@ mod regressions;
 mod reload;
 mod responses;
 mod routing;
+mod servers;
 mod smuggling;
 mod tcp;
 mod tls;

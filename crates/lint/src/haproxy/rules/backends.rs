@@ -18,11 +18,11 @@ use crate::{
 };
 
 /// PC505.
-pub(super) static STRAY_SERVER: Rule = Rule {
+pub(crate) static STRAY_SERVER: Rule = Rule {
     id: "PC505",
     name: "haproxy-stray-server",
     severity: Severity::Medium,
-    title: "a server of HAProxy is the frontend that its traffic came from, or a public address in clear",
+    title: "a server of HAProxy is the frontend that its traffic came from, a public address in clear, or not declared",
     why: "Traffic that comes back to the frontend that it left runs in a circle until every connection is used up. \
           Traffic to a public address without `ssl` crosses the internet in clear, to a host that may have a new owner.",
     remedy: "Point the server at the address and port of the service itself; for a service elsewhere, add `ssl verify \

@@ -16,6 +16,7 @@ use crate::{
     rule::Rule,
 };
 
+pub(crate) use backends::STRAY_SERVER;
 pub(super) use keywords::is_first_word;
 
 /// In the order of their numbers.

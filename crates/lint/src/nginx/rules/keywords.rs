@@ -22,25 +22,14 @@ const DECIDING: [&str; 12] = [
     "stub_status",
 ];
 
-/// Blocks whose lines are data.
-const DATA: [&str; 10] = [
-    "map",
-    "geo",
-    "types",
-    "split_clients",
-    "charset_map",
-    "match",
-    "upstream",
-    "lua_shared_dict",
-    "js_set",
-    "perl_set",
-];
+/// Blocks in which these stand; others hold data, or directives of modules of their own.
+const BLOCKS: [&str; 7] = ["http", "stream", "mail", "server", "location", "if", "limit_except"];
 
 pub(super) fn check(instance: &Instance, findings: &mut Vec<Finding>) {
     let mut open: Vec<&Directive> = instance.directives.iter().collect();
     while let Some(directive) = open.pop() {
-        findings.extend(misspelt(directive));
-        if !DATA.contains(&directive.name()) {
+        if BLOCKS.contains(&directive.name()) {
+            findings.extend(directive.inside().iter().filter_map(misspelt));
             open.extend(directive.inside());
         }
     }

@@ -49,7 +49,7 @@ pub(super) fn check(instance: &Instance) -> Vec<Finding> {
     hosts::check(instance, &servers, &mut findings);
     // Where another tool decides which lines there are, two of them may never stand in one file.
     if !instance.templated {
-        servers::check(&servers, &mut findings);
+        servers::check(instance, &servers, &mut findings);
         listens::check(&servers, &mut findings);
     }
     findings

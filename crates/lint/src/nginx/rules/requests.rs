@@ -94,7 +94,7 @@ fn host<'u>(url: &'u str, variables: &Variables<'_>) -> &'u str {
     for (at, part) in placed_parts(rest) {
         let end = match part {
             Part::Text(text) => text.find(['/', '?']).map(|slash| at + slash),
-            Part::Variable("request_uri" | "uri" | "document_uri" | "is_args") => Some(at),
+            Part::Variable(name) if variables.begins_path(name) => Some(at),
             // `set $upstream http://app:3000/path`: what follows is path.
             Part::Variable(name) if at == 0 && start == 0 => match variables.origin(&format!("${name}")) {
                 Origin::File(values) if values.iter().all(|value| has_path(value)) => Some(1 + name.len()),

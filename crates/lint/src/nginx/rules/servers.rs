@@ -1,10 +1,10 @@
 //! PC554: which server answers for a host name, where nobody said it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::super::{
     listen::{Address, Host, Listen},
-    model::{Layer, Server},
+    model::{Instance, Layer, Server},
 };
 use crate::{
     finding::{Edit, Finding, Safety},
@@ -28,7 +28,7 @@ pub(super) static DEFAULT_SERVER: Rule = Rule {
 /// The servers of one address and port, in the order of the files.
 type Group<'s, 'a> = Vec<(&'s Server<'a>, &'s Listen<'a>)>;
 
-pub(super) fn check(servers: &[Server<'_>], findings: &mut Vec<Finding>) {
+pub(super) fn check(instance: &Instance, servers: &[Server<'_>], findings: &mut Vec<Finding>) {
     let mut groups: BTreeMap<(String, u16, bool), Group<'_, '_>> = BTreeMap::new();
     for server in servers.iter().filter(|server| server.layer == Layer::Http) {
         for listen in &server.listens {
@@ -42,23 +42,29 @@ pub(super) fn check(servers: &[Server<'_>], findings: &mut Vec<Finding>) {
             }
         }
     }
+    // In a part of a configuration, another part may have the default.
+    let severity = if instance.is_whole() { Severity::Medium } else { Severity::Low };
+    let mut told: HashSet<(Span, u16)> = HashSet::new();
     for ((_, port, is_datagram), group) in groups {
         // The first `listen` of a server counts; a second one for the same address is told of elsewhere.
-        if !is_datagram {
-            defaults(port, &group, findings);
-            names(port, &group, findings);
+        if is_datagram {
+            continue;
+        }
+        second_defaults(port, &group, findings);
+        names(port, &group, findings);
+        // `listen 80` and `listen [::]:80` of the same servers are one matter.
+        if let Some((first, _)) = group.first()
+            && told.insert((first.directive().span, port))
+        {
+            findings.extend(no_default(port, &group).map(|finding| finding.severity(severity)));
         }
     }
 }
 
-fn defaults(port: u16, group: &Group<'_, '_>, findings: &mut Vec<Finding>) {
+fn second_defaults(port: u16, group: &Group<'_, '_>, findings: &mut Vec<Finding>) {
     let mut defaults = group.iter().filter(|(_, listen)| listen.is_default());
-    let first_default = defaults.next();
-    for (server, listen) in defaults {
-        let Some((first, earlier)) = first_default else { break };
-        if std::ptr::eq(*first, *server) {
-            continue;
-        }
+    let Some((first, earlier)) = defaults.next() else { return };
+    for (server, listen) in defaults.filter(|(server, _)| !std::ptr::eq(*first, *server)) {
         let message = format!("{} is the second default of port {port}: nginx does not start", server.title());
         findings.push(
             Finding::new(&DEFAULT_SERVER, listen.span, message)
@@ -67,31 +73,24 @@ fn defaults(port: u16, group: &Group<'_, '_>, findings: &mut Vec<Finding>) {
                 .help("remove `default_server` from one of them"),
         );
     }
-    let Some(((first, listen), others)) = group.split_first() else { return };
-    let is_catch_all = |server: &Server<'_>| {
-        server.names().next().is_none()
-            || server.names().any(|name| matches!(name.text.as_str(), "_" | "" | "*" | "localhost"))
-    };
+}
+
+fn no_default(port: u16, group: &Group<'_, '_>) -> Option<Finding> {
+    let ((first, listen), others) = group.split_first()?;
+    let takes_all = |name: &str| matches!(name, "_" | "" | "*" | "localhost");
+    let is_catch_all = first.names().next().is_none() || first.names().any(|name| takes_all(&name.text));
     let differ = others.iter().any(|(server, _)| !std::ptr::eq(*server, *first));
-    if first_default.is_some()
-        || !differ
-        || is_catch_all(first)
-        || group.iter().any(|(server, _)| server.chain.has_gap())
-    {
-        return;
+    let is_said = group.iter().any(|(server, listen)| listen.is_default() || server.chain.has_gap());
+    if is_said || !differ || is_catch_all {
+        return None;
     }
-    let message =
-        format!("{} answers on port {port} for every name that no server has, because it is read first", first.title());
-    let finding = Finding::new(&DEFAULT_SERVER, listen.span, message);
+    let message = format!("{} answers on port {port} for every name that no server has, because it is read first", first.title());
     let edit = Edit { span: Span { start: listen.span.end, ..listen.span }, replacement: " default_server".to_owned() };
-    findings.push(finding.fix(
-        Safety::NeedsReview,
-        format!(
-            "if that is meant, write `listen {} default_server`; if not, add a server that answers `return 444;`",
-            listen.text()
-        ),
-        vec![edit],
-    ));
+    let text = format!(
+        "if that is meant, write `listen {} default_server`; if not, add a server that answers `return 444;`",
+        listen.text()
+    );
+    Some(Finding::new(&DEFAULT_SERVER, listen.span, message).fix(Safety::NeedsReview, text, vec![edit]))
 }
 
 fn names(port: u16, group: &Group<'_, '_>, findings: &mut Vec<Finding>) {
