@@ -1,14 +1,16 @@
 //! From a file to a plan that may be published, or to the findings that say why it may not.
 
-use std::{path::Path, sync::Arc, time::SystemTime};
+use std::{ops::RangeInclusive, path::Path, sync::Arc, time::SystemTime};
 
 use portcullis_config::{
-    declared::Declared,
+    declared::{Declared, PortSpan},
     defaults,
     finding::{self, Finding},
+    host::{self, Host},
     rule::RuleId,
     sources::Sources,
 };
+use portcullis_kernel::{namespace::Namespace, settings::PortSettings};
 use portcullis_observe::metrics::{self, Buckets};
 use portcullis_plan::{Names, Plan, Registries, compile};
 
@@ -44,6 +46,13 @@ pub struct Candidate {
     pub names: Arc<Names>,
 }
 
+/// What checks need to know of this host; `None` if the kernel does not tell.
+fn this_host() -> Option<Host> {
+    let settings = PortSettings::of(&Namespace::own()).ok()?;
+    let span = |range: &RangeInclusive<u16>| PortSpan { first: *range.start(), last: *range.end() };
+    Some(Host { local_ports: span(&settings.ephemeral), kept: settings.reserved.iter().map(span).collect() })
+}
+
 /// Rules that only loading certificates and resolving names can judge, and that reading the file can not.
 const RULES_OF_COMPILING: [RuleId; 8] = [
     RuleId::CertificateUnreadable,
@@ -57,10 +66,14 @@ const RULES_OF_COMPILING: [RuleId; 8] = [
 ];
 
 impl Reading {
-    /// Reads the file and what it includes, and runs all checks on it. Blocks.
+    /// Reads the file and what it includes, and runs all checks on it, those that depend on this host among them. Blocks.
     pub fn of(path: &Path) -> Self {
         let read_at = SystemTime::now();
-        let portcullis_config::Loaded { declared, sources, findings } = portcullis_config::load(path);
+        let portcullis_config::Loaded { declared, sources, mut findings } = portcullis_config::load(path);
+        if let (Some(declared), Some(host)) = (&declared, this_host()) {
+            findings.extend(host::check(declared, &host));
+            finding::sort(&mut findings);
+        }
         Self { declared, sources, findings, read_at }
     }
 

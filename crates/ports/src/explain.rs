@@ -136,13 +136,19 @@ impl<W: World> Registry<W> {
             remembered: standing.remembered.into_iter().filter(is_meant).collect(),
             reservations: reservations.filter(|found| found.space == *space && found.ports.contains(port)).collect(),
             occupancy,
-            holders: self.world().who_has(&place),
+            holders: self.holders(&place),
             rivals: Vec::new(),
             leases,
             range,
         };
         explanation.rivals = self.rivals(&explanation, &place)?;
         Ok(explanation)
+    }
+
+    /// Over both protocols: a number is one thing to people.
+    fn holders(&self, place: &Place) -> Vec<String> {
+        let over = |transport| self.world().who_has(&Place { transport, ..place.clone() });
+        over(Transport::Tcp).into_iter().chain(over(Transport::Udp)).collect()
     }
 
     fn rivals(&self, explanation: &Explanation, place: &Place) -> Result<Vec<Rival>, PortsError> {

@@ -46,9 +46,14 @@ pub enum Selection {
 }
 
 impl Registry {
-    /// Opens the registry in a store.
+    /// Opens the registry in a store, which is made if it is not there.
     pub fn open(path: &Path) -> Result<Self, PortsError> {
         Ok(Self::new(Store::open(path)?, Host))
+    }
+
+    /// Opens the registry in a store to look at it; an empty one if there is none. Nothing is made.
+    pub fn look(path: &Path) -> Result<Self, PortsError> {
+        if path.exists() { Self::open(path) } else { Ok(Self::new(Store::in_memory()?, Host)) }
     }
 }
 

@@ -6,7 +6,7 @@ use portcullis_config::declared::{PortSpan, Space, Transport};
 use portcullis_kernel::{
     holders::{Holder, Use, who_holds},
     instance::{Instance, Life},
-    inventory::Protocol,
+    inventory::{self, OpenSocket, Protocol},
     namespace::Namespace,
     occupancy::{self, Occupancy},
     settings::PortSettings,
@@ -58,15 +58,14 @@ impl World for Host {
     }
 
     fn who_has(&self, place: &Place) -> Vec<String> {
-        tcp_holders(place).iter().map(Holder::to_string).collect()
+        match place.transport {
+            Transport::Tcp => tcp_holders(place).iter().map(Holder::to_string).collect(),
+            Transport::Udp => udp_holders(place),
+        }
     }
 
     fn given_away(&self, place: &Place) -> Result<Option<PortSpan>, PortsError> {
-        let namespace = match &place.space {
-            Space::Host => Namespace::own(),
-            Space::Namespace(name) => Namespace::named(name)?,
-            Space::Remote(_) => return Ok(None),
-        };
+        let Some(namespace) = namespace(&place.space)? else { return Ok(None) };
         let settings = PortSettings::of(&namespace)?;
         let span = PortSpan { first: *settings.ephemeral.start(), last: *settings.ephemeral.end() };
         Ok(settings.is_ephemeral(place.port).then_some(span))
@@ -77,7 +76,22 @@ impl World for Host {
     }
 }
 
-/// Sockets that have a TCP number. Over UDP there is nothing but sockets that take what comes.
+fn udp_holders(place: &Place) -> Vec<String> {
+    let Ok(Some(open)) = namespace(&place.space).map(|namespace| namespace.map(|here| inventory::sockets(&here))) else {
+        return Vec::new();
+    };
+    let is_meant =
+        |socket: &&OpenSocket| socket.protocol == Protocol::Udp && socket.address.port() == place.port;
+    let said = |socket: &OpenSocket| match socket.processes.first() {
+        Some(process) => {
+            format!("{} (pid {}, user {}) has {} over UDP", process.command, process.pid, process.user, socket.address)
+        }
+        None => format!("a process of user {} has {} over UDP (root can see which)", socket.user, socket.address),
+    };
+    open.sockets.iter().filter(is_meant).map(said).collect()
+}
+
+/// Sockets that have a TCP number.
 fn tcp_holders(place: &Place) -> Vec<Holder> {
     match place.transport {
         Transport::Tcp => within(&place.space, || who_holds(place.port)).ok().flatten().unwrap_or_default(),
@@ -87,11 +101,19 @@ fn tcp_holders(place: &Place) -> Vec<Holder> {
 
 /// Does something in the network namespace of a port space; `None` for another host, of which nothing can be seen.
 pub(crate) fn within<T: Send>(space: &Space, job: impl FnOnce() -> T + Send) -> Result<Option<T>, PortsError> {
-    match space {
-        Space::Host => Ok(Some(job())),
-        Space::Namespace(name) => Ok(Some(Namespace::named(name)?.run(job)?)),
-        Space::Remote(_) => Ok(None),
-    }
+    Ok(match namespace(space)? {
+        Some(namespace) => Some(namespace.run(job)?),
+        None => None,
+    })
+}
+
+/// The network namespace of a port space; `None` for another host.
+fn namespace(space: &Space) -> Result<Option<Namespace>, PortsError> {
+    Ok(match space {
+        Space::Host => Some(Namespace::own()),
+        Space::Namespace(name) => Some(Namespace::named(name)?),
+        Space::Remote(_) => None,
+    })
 }
 
 pub(crate) fn protocol(transport: Transport) -> Protocol {

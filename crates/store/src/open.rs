@@ -44,6 +44,14 @@ impl Store {
         Ok(Self { connection, path: path.to_path_buf() })
     }
 
+    /// A store that nobody else sees and that ends with this value: what there is where there is no file yet.
+    pub fn in_memory() -> Result<Self, StoreError> {
+        let path = PathBuf::from(":memory:");
+        let mut connection = Connection::open_in_memory().map_err(|cause| StoreError::from_sqlite(&path, cause))?;
+        migrations::run(&mut connection, &path)?;
+        Ok(Self { connection, path })
+    }
+
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path

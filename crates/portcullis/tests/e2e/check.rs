@@ -178,3 +178,19 @@ fn a_check_says_that_the_log_has_no_place() {
     }
     assert!(!said(&Scenario::new(&text).check()).contains("access-log"));
 }
+
+#[test]
+fn a_port_that_this_host_may_give_to_an_outbound_connection_is_told() {
+    let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap();
+    let reserved = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_reserved_ports").unwrap();
+    if !reserved.trim().is_empty() {
+        return; // this host keeps some to itself: portcullis-config has the cases
+    }
+    let last = range.split_whitespace().nth(1).unwrap();
+    let output = Scenario::new(&GOOD.replace("<web>", &format!("127.0.0.1:{last}"))).check();
+    let said = said(&output);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    for part in ["local-ports", &format!("sysctl net.ipv4.ip_local_reserved_ports={last}"), "portcullis.yaml:"] {
+        assert!(said.contains(part), "{part} in {said}");
+    }
+}

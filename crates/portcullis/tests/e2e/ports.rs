@@ -244,6 +244,34 @@ fn explain_names_file_lease_process_and_band() {
     assert_eq!(explained["rivals"].as_array().unwrap().len(), 2, "{explained}");
 }
 
+#[test]
+fn looking_makes_no_store_and_explain_shows_the_lease() {
+    let project = Project::new(3, SHOP);
+    let port = project.range.first();
+    assert_eq!(said(&project.run("list")), "no lease and no reservation\n");
+    assert_eq!(project.json(&format!("explain {port}"))["leases"].as_array().map(Vec::len), Some(0));
+    assert!(!project.store().exists());
+    project.allocated("--service shop");
+    let mut explain = Command::new(env!("CARGO_BIN_EXE_portcullis"));
+    explain.current_dir(project.directory.path()).args(["explain", &port.to_string(), "--store"]).arg(project.store());
+    let text = said(&explain.output().unwrap());
+    assert!(text.contains("to replica 0 of shop since 20") && text.contains("ends when released"), "{text}");
+}
+
+#[test]
+fn a_udp_port_is_handed_over_as_well() {
+    let project = Project::new(3, "ranges: { app: { ports: <range> } }\n");
+    let script = "import socket; s = socket.socket(fileno=3); print(s.type == socket.SOCK_DGRAM, s.getsockname()[1])";
+    let mut command = project.command("exec --service dns --range app --udp --");
+    let output = command.args(["python3", "-c", script]).output().unwrap();
+    let given = project.allocated("--service dns --range app --udp")[0];
+    assert_eq!(said(&output), format!("True {given}\n"));
+    let _stranger = std::net::UdpSocket::bind(local(given)).unwrap();
+    assert!(said(&project.run(&format!("explain {given}"))).contains("over UDP"));
+    assert_ne!(project.allocated("--service other --range app --udp --replicas 2")[0], given);
+    assert_eq!(project.allocated("--service dns --range app --udp"), [given], "it may be the service itself");
+}
+
 /// Takes the socket from descriptor 3, as sd_listen_fds(3) describes, and serves one directory.
 const PYTHON_SERVER: &str = "
 import http.server, os, socket, sys

@@ -9,6 +9,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use serde::Serialize;
 
+use super::ports::StoreArguments;
 use crate::{command_line::Format, output, verdict::Verdict};
 
 const EXAMPLES: &str = "\
@@ -44,6 +45,8 @@ pub(crate) struct Explain {
     /// A name on the client certificate of a request; may be repeated
     #[arg(long, value_name = "NAME")]
     certificate: Vec<String>,
+    #[command(flatten)]
+    store: StoreArguments,
     /// How to print
     #[arg(long, value_enum, default_value_t)]
     format: Format,

@@ -1,6 +1,6 @@
 //! What is known of one port number.
 
-use portcullis_config::well_known;
+use portcullis_config::{declared::Space, well_known};
 use portcullis_kernel::{
     inventory::{self, OpenSocket},
     namespace::Namespace,
@@ -13,7 +13,10 @@ use portcullis_lint::{
 use portcullis_portmap::{Map, Passage, Place, Row};
 
 use super::{Answer, Explain};
-use crate::verbs::check::reading;
+use crate::verbs::{
+    check::reading,
+    ports::{end, moment},
+};
 
 /// Everything: the file, the ranges, this host, and what the number is known for.
 pub(super) fn explain(arguments: &Explain) -> anyhow::Result<Answer> {
@@ -32,6 +35,7 @@ pub(super) fn explain(arguments: &Explain) -> anyhow::Result<Answer> {
         answer.say("declared", "nobody declares it", None);
     }
     ranges(&mut answer, &map, number);
+    leases(&mut answer, arguments, number);
     listeners(&mut answer, number);
     known_for(&mut answer, number);
     Ok(answer)
@@ -102,6 +106,26 @@ fn ranges(answer: &mut Answer, map: &Map, number: u16) {
         };
         let text = format!("{} {}-{}, {band}", range.name, range.first, range.last);
         answer.say("range", text, Some(range.place.short()));
+    }
+}
+
+/// Whose it is by the registry of this user (`portcullis ports`).
+fn leases(answer: &mut Answer, arguments: &Explain, number: u16) {
+    let standing = arguments.store.look().and_then(|mut registry| Ok(registry.standing()?));
+    let standing = match standing {
+        Ok(standing) => standing,
+        Err(error) => return answer.say("leased", format!("not known: {error:#}"), None),
+    };
+    for lease in standing.leases.iter().filter(|lease| lease.place.port == number) {
+        let space = match &lease.place.space {
+            Space::Host => String::new(),
+            other => format!(" in {other}"),
+        };
+        let text = format!("to {}{space} since {}, ends {}", lease.owner, moment(lease.since), end(lease));
+        answer.say("leased", text, Some(lease.owner.project.clone()));
+    }
+    for reservation in standing.reservations.iter().filter(|reservation| reservation.ports.contains(number)) {
+        answer.say("reserved", format!("{} since {}", reservation.reason, moment(reservation.since)), None);
     }
 }
 

@@ -72,7 +72,7 @@ impl Explain {
             Ok(project) => project,
             Err(error) => return or_findings(error),
         };
-        let explanation = self.store.open()?.explain(project.as_ref(), &self.space, self.port)?;
+        let explanation = self.store.look()?.explain(project.as_ref(), &self.space, self.port)?;
         match self.format {
             Format::Json => output::print_json(&record(&explanation))?,
             Format::Text => output::print(&text(&explanation, project.is_some()))?,

@@ -40,7 +40,7 @@ struct Listing<'a> {
 
 impl List {
     pub(crate) fn run(self) -> anyhow::Result<Verdict> {
-        let mut standing = self.store.open()?.standing()?;
+        let mut standing = self.store.look()?.standing()?;
         if let Some(service) = &self.service {
             let is_meant = |lease: &Lease| lease.owner.service == *service;
             standing.leases.retain(is_meant);

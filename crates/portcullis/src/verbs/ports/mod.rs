@@ -10,6 +10,8 @@ mod release;
 mod reserve;
 
 use clap::{Args, Subcommand};
+pub(crate) use place::StoreArguments;
+pub(crate) use records::{end, moment};
 
 use crate::verdict::Verdict;
 

@@ -20,17 +20,26 @@ use crate::{file, output};
 
 /// Where the registry is.
 #[derive(Debug, Args)]
-pub(super) struct StoreArguments {
+pub(crate) struct StoreArguments {
     /// The store [default: $PORTCULLIS_STORE, or below /var/lib for root and $XDG_STATE_HOME for others]
     #[arg(long, value_name = "FILE")]
     store: Option<PathBuf>,
 }
 
 impl StoreArguments {
+    /// To write to it.
     pub(super) fn open(&self) -> anyhow::Result<Registry> {
+        Ok(Registry::open(&self.path()?)?)
+    }
+
+    /// To read it; one that is not there is empty.
+    pub(crate) fn look(&self) -> anyhow::Result<Registry> {
+        Ok(Registry::look(&self.path()?)?)
+    }
+
+    fn path(&self) -> anyhow::Result<PathBuf> {
         let path = self.store.clone().or_else(portcullis_store::default_place);
-        let path = path.context("there is no home directory to keep the store in; name a file with `--store FILE`")?;
-        Ok(Registry::open(&path)?)
+        path.context("there is no home directory to keep the store in; name a file with `--store FILE`")
     }
 }
 

@@ -132,7 +132,7 @@ pub(super) fn outcome(outcome: Outcome) -> &'static str {
 }
 
 /// How a lease ends, in a few words.
-pub(super) fn end(lease: &Lease) -> String {
+pub(crate) fn end(lease: &Lease) -> String {
     match (lease.living_holder(&Host), lease.term) {
         (Some(holder), _) => format!("with {} (pid {})", holder.command, holder.instance.pid),
         (None, Term::Until(time)) => moment(time),
@@ -141,7 +141,7 @@ pub(super) fn end(lease: &Lease) -> String {
 }
 
 /// RFC 3339, in UTC, to the second.
-pub(super) fn moment(time: SystemTime) -> String {
+pub(crate) fn moment(time: SystemTime) -> String {
     let time = OffsetDateTime::from(time).replace_nanosecond(0).unwrap_or(OffsetDateTime::UNIX_EPOCH);
     time.format(&Rfc3339).unwrap_or_default()
 }

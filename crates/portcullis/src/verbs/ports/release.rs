@@ -62,7 +62,7 @@ impl Release {
             None => Selection::Ports(self.ports),
         };
         let memory = if self.forget { Memory::Forget } else { Memory::Keep };
-        let released = self.store.open()?.release(&selection, memory)?;
+        let released = self.store.look()?.release(&selection, memory)?;
         match self.format {
             Format::Json => output::print_json(&Released {
                 leases: LeaseRecord::all(&released.leases),
