@@ -166,9 +166,10 @@ impl<'a> Teller<'a> {
         let transport = mapping.transport.known().unwrap_or(Transport::Tcp);
         for (number, (published, target)) in pairs(mapping).into_iter().enumerate() {
             let key = format!("{}:port:{index}.{number}", self.service_key(service));
-            let title = match published {
-                Some(span) => format!("port {span} of {}", title(service)),
-                None => format!("a random port of {}", title(service)),
+            let title = match (published, mapping.published) {
+                (Some(span), _) => format!("port {span} of {}", title(service)),
+                (None, HostPort::Unknown) => format!("an unknown port of {}", title(service)),
+                (None, _) => format!("a random port of {}", title(service)),
             };
             let (address, reach) = bound(&mapping.address);
             facts.listeners.push(Listener {
