@@ -59,10 +59,10 @@ fn a_compose_project_is_declared_port_by_port() {
         "port 5432 of Compose service `ledger` is public, as before, and leads to database",
         "take `ports:` out of compose.yaml",
     ] {
-        assert!(notes.contains(said), "{said}\\n{notes}");
+        assert!(notes.contains(said), "{said}\n{notes}");
     }
     // Names of containers mean nothing on this host; all else is right.
-    let local = text.replace("\"ledger:", "\"127.0.0.2:").replace("\"shop:", "\"127.0.0.2:");
+    let local = text.replace("\"ledger:", "\"10.9.8.7:").replace("\"shop:", "\"10.9.8.7:");
     fs::write(folder.path().join("portcullis.yaml"), local).unwrap();
     let program = env!("CARGO_BIN_EXE_portcullis");
     let check = Command::new(program)
@@ -79,7 +79,7 @@ fn a_compose_project_is_declared_port_by_port() {
 fn what_publishes_nothing_or_is_of_another_kind_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("compose.yaml"), "services: { a: { image: x } }").unwrap();
-    fs::write(folder.path().join("other.yaml"), "a: 1\\n").unwrap();
+    fs::write(folder.path().join("other.yaml"), "a: 1\n").unwrap();
     for (file, expected) in
         [("compose.yaml", "publishes nothing"), ("other.yaml", "is not a Compose file"), ("none.yaml", "none.yaml")]
     {
