@@ -85,6 +85,17 @@ pub fn lookup(port: u16, transport: Transport) -> Option<&'static Sensitive> {
     TABLE.iter().find(|entry| entry.ports.contains(port) && entry.transports.includes(transport))
 }
 
+/// Numbers on which the most different things listen, so that they tell nothing by themselves.
+const AMBIGUOUS: [u16; 34] = [
+    162, 514, 1099, 2019, 3000, 3020, 4243, 4333, 5500, 5555, 6000, 6001, 6002, 6333, 6334, 7000, 7001, 7077, 8000,
+    8009, 8020, 8080, 8091, 8140, 8161, 8200, 8443, 8888, 9000, 9090, 9093, 9094, 10000, 50000,
+];
+
+/// As [`lookup`], only for numbers that hardly anything else uses: for what is known by its number alone.
+pub fn telling(port: u16, transport: Transport) -> Option<&'static Sensitive> {
+    lookup(port, transport).filter(|entry| entry.class != Class::InternalWeb && !AMBIGUOUS.contains(&port))
+}
+
 /// All entries of the table that a span of ports touches, in the order of their ports; `None` means all transports.
 pub fn within(ports: PortSpan, transport: Option<Transport>) -> impl Iterator<Item = &'static Sensitive> {
     TABLE.iter().filter(move |entry| {

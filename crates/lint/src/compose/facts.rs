@@ -18,7 +18,7 @@ use crate::{
         Address, Build, Facts, Forward, Guard, Kind, Listener, Mount, Owner, PortSpan, Reach, Sharing, Space, Target,
         Transport, Workload, WorkloadPort,
     },
-    inputs::{FileId, Inputs},
+    inputs::{FileId, Inputs, Span},
 };
 
 /// A range that is published as a whole is told port by port, up to here; a larger one as one thing.
@@ -130,20 +130,30 @@ impl<'a> Teller<'a> {
         let sources = service.volumes.iter().filter_map(|volume| Some((volume.source.as_deref()?, volume.place)));
         sources
             .filter(|(source, _)| is_path(source))
+            .map(|(source, place)| (self.inputs.beside(place.file, Path::new(source)), place))
+            .chain(self.own_context(service))
             .map(|(source, place)| Mount {
                 workload: self.service_key(service),
                 networks: networks.clone(),
-                source: self.inputs.beside(place.file, Path::new(source)),
+                source,
                 place,
             })
             .collect()
     }
 
+    /// What lies in a build context of a service's own is copied into its image, as far as it is configuration. The
+    /// folder of the project is the context of nobody in particular.
+    fn own_context(&self, service: &Service) -> Option<(PathBuf, Span)> {
+        let context = &service.build.as_ref()?.context;
+        let folder = self.inputs.beside(context.span.file, Path::new(&context.value));
+        let is_own = folder != self.inputs.beside(context.span.file, Path::new(""));
+        (is_own && is_local(&context.value)).then_some((folder, context.span))
+    }
+
     fn build(&self, service: &Service, external: &ExternalNetworks) -> Option<Build> {
         let build = service.build.as_ref()?;
         let context = Path::new(&build.context.value);
-        let is_remote = build.context.value.contains("://") || build.context.value.starts_with("git@");
-        if is_remote || build.context.value.contains(super::interpolate::HOLE) {
+        if !is_local(&build.context.value) {
             return None;
         }
         let dockerfile = build.dockerfile.as_ref().map_or("Dockerfile", |dockerfile| dockerfile.value.as_str());
@@ -164,9 +174,10 @@ impl<'a> Teller<'a> {
         let transport = mapping.transport.known().unwrap_or(Transport::Tcp);
         for (number, (published, target)) in pairs(mapping).into_iter().enumerate() {
             let key = format!("{}:port:{index}.{number}", self.service_key(service));
-            let title = match published {
-                Some(span) => format!("port {span} of {}", title(service)),
-                None => format!("a random port of {}", title(service)),
+            let title = match (published, mapping.published) {
+                (Some(span), _) => format!("port {span} of {}", title(service)),
+                (None, HostPort::Unknown) => format!("an unknown port of {}", title(service)),
+                (None, _) => format!("a random port of {}", title(service)),
             };
             let (address, reach) = bound(&mapping.address);
             facts.listeners.push(Listener {
@@ -259,6 +270,11 @@ impl ExternalNetworks {
     }
 }
 
+/// Whether a build context is a folder beside the file, and known.
+fn is_local(context: &str) -> bool {
+    !context.contains("://") && !context.starts_with("git@") && !context.contains(super::interpolate::HOLE)
+}
+
 fn title(service: &Service) -> String {
     format!("Compose service `{}`", service.name.value)
 }
@@ -326,7 +342,7 @@ fn mapped_ports(service: &Service) -> Vec<WorkloadPort> {
     service.mappings().filter_map(port).collect()
 }
 
-fn workload_port(service: &Service, ports: PortSpan, transport: Transport, place: crate::inputs::Span) -> WorkloadPort {
+fn workload_port(service: &Service, ports: PortSpan, transport: Transport, place: Span) -> WorkloadPort {
     let role = nature::inner(service, ports, transport).and_then(|inner| inner.class.role());
     WorkloadPort { ports, transport, name: None, role, place }
 }

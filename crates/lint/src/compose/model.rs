@@ -43,6 +43,8 @@ pub(super) struct Service {
     /// `service` and the name by which it is known here.
     pub(super) links: Vec<(Spanned<String>, String)>,
     pub(super) volumes: Vec<Volume>,
+    /// Where `use_api_socket: true` asks for the engine's socket.
+    pub(super) api_socket: Option<Span>,
     /// Words of `entrypoint:` and `command:`.
     pub(super) command: Vec<Spanned<String>>,
     pub(super) cap_add: Vec<Spanned<String>>,

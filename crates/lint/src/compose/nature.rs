@@ -19,12 +19,6 @@ pub(super) struct Inner {
     pub(super) words: &'static str,
 }
 
-/// Numbers on which the most different things listen: they tell nothing unless the image does.
-const AMBIGUOUS: [u16; 34] = [
-    162, 514, 1099, 2019, 3000, 3020, 4243, 4333, 5500, 5555, 6000, 6001, 6002, 6333, 6334, 7000, 7001, 7077, 8000,
-    8009, 8020, 8080, 8091, 8140, 8161, 8200, 8443, 8888, 9000, 9090, 9093, 9094, 10000, 50000,
-];
-
 /// What the image of a service runs.
 pub(super) fn software(service: &Service) -> Option<&'static Software> {
     // What is built here is named by whoever builds it.
@@ -61,11 +55,9 @@ fn by_number(target: PortSpan, transport: Transport) -> Option<Inner> {
     if target.count() > 16 {
         return None;
     }
-    let is_telling = |entry: &&sensitive::Sensitive| {
-        let number = entry.ports.intersection(target).map_or(0, |shared| shared.first);
-        !matches!(entry.class, Class::InternalWeb | Class::Mail | Class::Names) && !AMBIGUOUS.contains(&number)
-    };
-    let entry = sensitive::within(target, Some(transport)).find(is_telling)?;
+    let is_inner = |entry: &&sensitive::Sensitive| !matches!(entry.class, Class::Mail | Class::Names);
+    let mut telling = (target.first..=target.last).filter_map(|port| sensitive::telling(port, transport));
+    let entry = telling.find(is_inner)?;
     Some(Inner { name: entry.name, class: entry.class, words: entry.class.words() })
 }
 
@@ -80,7 +72,10 @@ pub(super) fn role(service: &Service) -> Option<Role> {
     });
     let exposed =
         service.expose.iter().filter_map(|port| Some((port.ports.as_ref().ok()?.known()?, port.transport.known()?)));
-    published.chain(exposed).find_map(|(target, transport)| inner(service, target, transport)?.class.role())
+    // What has a port of another kind as well is no more than a program with, say, a debugger.
+    let mut roles = published.chain(exposed).map(|(target, transport)| inner(service, target, transport)?.class.role());
+    let first = roles.next()??;
+    roles.all(|role| role.is_some()).then_some(first)
 }
 
 /// Whether it stores what others must not reach: a database, cache or queue.

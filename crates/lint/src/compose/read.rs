@@ -91,6 +91,7 @@ fn service(entry: &Entry<'_>, findings: &mut Vec<Finding>) -> Service {
         depends_on: keys(node.get("depends_on")),
         links: texts(node.get("links")).iter().map(link).collect(),
         volumes: list(node.get("volumes")).iter().filter_map(|item| volume(item)).collect(),
+        api_socket: node.get("use_api_socket").filter(|asked| asked.is_true()).map(|asked| asked.span),
         command: words(node.get("entrypoint")).chain(words(node.get("command"))).collect(),
         cap_add: texts(node.get("cap_add")),
         cap_drop: texts(node.get("cap_drop")),

@@ -14,6 +14,7 @@ mod scaling;
 mod sensitive;
 mod unknown;
 
+pub(super) use keys::is_top_key;
 pub(super) use labels::told_ports;
 
 use super::model::{Project, Published, Service};

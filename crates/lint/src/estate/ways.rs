@@ -64,7 +64,7 @@ impl Way<'_> {
         });
         let of_number = || {
             let transport = self.listener.transport;
-            self.port.and_then(|port| sensitive::lookup(port, transport)).and_then(|known| known.class.role())
+            self.port.and_then(|port| sensitive::telling(port, transport)).and_then(|known| known.class.role())
         };
         of_port.or(self.workload.role).or_else(of_number)
     }

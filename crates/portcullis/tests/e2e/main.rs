@@ -16,6 +16,7 @@ mod guides;
 mod harness;
 mod headers;
 mod http;
+mod import;
 mod limits;
 mod logs;
 mod map;

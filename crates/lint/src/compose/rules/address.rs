@@ -120,11 +120,17 @@ fn address(subject: &Subject<'_>, service: &Service, port: &Published, mapping: 
     if nature::is_meant_for_all(service, mapping) {
         return Some(finding.severity(Severity::Info).label("meant for everybody, as far as the image and port tell"));
     }
-    let with_fix = loopback(subject, port, mapping);
-    Some(match with_fix {
-        Some((text, edits)) => finding.fix(Safety::Safe, format!("write {text}"), edits),
+    Some(match loopback(subject, port, mapping) {
+        Some((text, edits)) => finding.fix(safety(subject, port), format!("write {text}"), edits),
         None => finding.help("put `127.0.0.1` in front"),
     })
+}
+
+/// A variable may hold an address on another day, and two of them would be one too many.
+fn safety(subject: &Subject<'_>, port: &Published) -> Safety {
+    let written = subject.inputs.excerpt(port.entry);
+    let has_default = |variable: &str| variable.split('}').next().is_some_and(|inside| inside.contains(":-"));
+    if written.split('$').skip(1).all(has_default) { Safety::Safe } else { Safety::NeedsReview }
 }
 
 /// The entry with a loopback address, and the change to the file.
@@ -134,16 +140,12 @@ fn loopback(subject: &Subject<'_>, port: &Published, mapping: &Mapping) -> Optio
     let Syntax::Long { host_ip, .. } = port.syntax else {
         let (written, _) = subject.written(port.entry)?;
         let rest = match mapping.address {
-            // What follows the address; an IPv6 address may stand without brackets.
-            HostAddress::Ip(_) => {
-                let mut parts = written.rsplitn(3, ':');
-                let (target, published) = (parts.next()?, parts.next()?);
-                format!("{published}:{target}")
-            }
-            _ if written.contains(':') => written.to_owned(),
-            _ => format!(":{written}"),
+            // What follows the address; an IPv6 address may stand without brackets, and a variable may be in its place.
+            HostAddress::Ip(_) => ["0.0.0.0:", "[::]:", ":::"].iter().find_map(|wildcard| written.strip_prefix(wildcard))?,
+            _ => written,
         };
-        let text = format!("{loopback}:{rest}");
+        let is_bare_target = matches!(mapping.address, HostAddress::Unsaid) && !port.text.contains(':');
+        let text = format!("{loopback}:{}{rest}", if is_bare_target { ":" } else { "" });
         return Some((format!("`\"{text}\"`"), vec![Subject::rewrite(port, &text)]));
     };
     let bare = loopback.trim_matches(['[', ']']);

@@ -48,12 +48,15 @@ fn mounted(service: &Service) -> Option<Finding> {
     let is_socket = |source: &str| {
         source.ends_with("/docker.sock") || source.ends_with("/podman.sock") || source.ends_with("/containerd.sock")
     };
-    let volume = service.volumes.iter().find(|volume| volume.source.as_deref().is_some_and(is_socket))?;
-    let source = volume.source.as_deref().unwrap_or_default();
+    let mounted = service.volumes.iter().find_map(|volume| {
+        let source = volume.source.as_deref().filter(|source| is_socket(source))?;
+        Some((volume.place, format!("`{source}`")))
+    });
+    let asked = service.api_socket.map(|place| (place, "the socket of the engine".to_owned()));
+    let (place, socket) = mounted.or(asked)?;
     let name = &service.name.value;
-    let finding =
-        Finding::new(&SOCKET, volume.place, format!("`{name}` is given `{source}`, which is root on the host"))
-            .help("give it a socket proxy such as `tecnativa/docker-socket-proxy` instead, and set `DOCKER_HOST`");
+    let finding = Finding::new(&SOCKET, place, format!("`{name}` is given {socket}, which is root on the host"))
+        .help("give it a socket proxy such as `tecnativa/docker-socket-proxy` instead, and set `DOCKER_HOST`");
     // A way in from outside makes it worse than a helper that nobody can reach.
     Some(if nature::is_published(service) { finding } else { finding.severity(Severity::High) })
 }

@@ -160,6 +160,11 @@ const ATTACHMENT: &[&str] = &[
     "gw_priority",
 ];
 
+/// Whether a key may stand at the top of a Compose file.
+pub(in crate::compose) fn is_top_key(key: &str) -> bool {
+    TOP.contains(&key) || key.starts_with("x-")
+}
+
 pub(super) fn apply(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
     let root = subject.root;
     unknown(root, TOP, "a Compose file", findings);

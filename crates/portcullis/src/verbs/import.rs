@@ -1,0 +1,98 @@
+//! `portcullis import`: what another tool's file opens, as a `portcullis.yaml` that does the same.
+
+use std::{fs, path::PathBuf};
+
+use anyhow::{Context, bail};
+use clap::{Args, ValueEnum};
+use portcullis_import::{Imported, Note, import};
+use portcullis_lint::inputs::Inputs;
+use serde::Serialize;
+
+use super::check::reading::{self, Place};
+use crate::{command_line::Format, file, output, verdict::Verdict};
+
+/// Write a portcullis.yaml from the files of another tool
+///
+/// Every port that the file publishes is declared and passed on as it comes to the container that has it. What cannot be
+/// carried over, and what had better not be, is said on standard error.
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    /// Whose file it is
+    #[arg(value_enum)]
+    tool: Tool,
+    /// The file; what it includes, extends and is overridden by is read as well
+    file: PathBuf,
+    /// Where to write, instead of to standard output; nothing that is there is replaced
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// How to print
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Tool {
+    /// Docker Compose
+    Compose,
+}
+
+impl Tool {
+    /// The name of the format among those that are checked.
+    fn format(self) -> &'static str {
+        match self {
+            Self::Compose => "Compose",
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Record<'a> {
+    text: &'a str,
+    notes: Vec<String>,
+}
+
+impl Import {
+    pub(crate) fn run(self) -> anyhow::Result<Verdict> {
+        let path = file::existing(Some(self.file.clone()))?;
+        let checked = reading::check(std::slice::from_ref(&path), Place::Anywhere)?;
+        if !checked.outcome.recognised.iter().any(|(format, _)| *format == self.tool.format()) {
+            bail!("{} is not a {} file, as far as it can be read", path.display(), self.tool.format());
+        }
+        let Imported { text, notes } = import(&checked.outcome.facts, &checked.inputs);
+        let notes: Vec<String> = notes.iter().map(|note| said(note, &checked.inputs)).collect();
+        if self.format == Format::Json {
+            output::print_json(&Record { text: &text, notes })?;
+            return Ok(Verdict::Fine);
+        }
+        for note in &notes {
+            output::note(note);
+        }
+        if text.is_empty() {
+            bail!("{} publishes nothing that could be declared", path.display());
+        }
+        match &self.output {
+            None => output::print(&text)?,
+            Some(to) => {
+                let mut file = fs::File::create_new(to).with_context(|| format!("cannot write {}", to.display()))?;
+                std::io::Write::write_all(&mut file, text.as_bytes())
+                    .with_context(|| format!("cannot write {}", to.display()))?;
+            }
+        }
+        output::note(&format!(
+            "the names of services mean something only on the networks of the project: run Portcullis there, as \
+             `portcullis generate compose` writes it, and take `ports:` out of {}",
+            path.display()
+        ));
+        Ok(Verdict::Fine)
+    }
+}
+
+fn said(note: &Note, inputs: &Inputs) -> String {
+    match note.place {
+        Some(place) => {
+            let at = inputs.position(place);
+            format!("{}:{}:{}: {}", inputs.path(place.file).display(), at.line, at.column, note.text)
+        }
+        None => note.text.clone(),
+    }
+}

@@ -1,0 +1,91 @@
+//! `portcullis import`: the file that it writes passes its own checks, and says what it does not say.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Output},
+};
+
+const COMPOSE: &str = r#"services:
+  shop:
+    image: example/shop:1
+    ports:
+      - "8080:3000"
+      - "127.0.0.1:9000:9000"
+      - "${ADMIN}:9100"
+      - "53:53/udp"
+      - "3001"
+  ledger:
+    image: postgres:17
+    ports:
+      - target: 5432
+        published: 5432
+        host_ip: 0.0.0.0
+"#;
+
+fn import(folder: &Path, arguments: &[&str]) -> Output {
+    let program = env!("CARGO_BIN_EXE_portcullis");
+    Command::new(program).arg("import").args(arguments).current_dir(folder).output().unwrap()
+}
+
+#[test]
+fn a_compose_project_is_declared_port_by_port() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("compose.yaml"), COMPOSE).unwrap();
+    let output = import(folder.path(), &["compose", "compose.yaml", "--output", "portcullis.yaml"]);
+    let notes = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{notes}");
+    let text = fs::read_to_string(folder.path().join("portcullis.yaml")).unwrap();
+    let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("  ")).collect();
+    assert_eq!(
+        lines,
+        [
+            "  shop-8080: { listen: \"0.0.0.0:8080\", role: public, protocol: tcp } # compose.yaml:5",
+            "  shop-8080-v6: { listen: \"[::]:8080\", role: public, protocol: tcp } # compose.yaml:5",
+            "  shop-9000: { listen: \"127.0.0.1:9000\", role: internal, protocol: tcp } # compose.yaml:6",
+            "  ledger-5432: { listen: \"0.0.0.0:5432\", role: public, protocol: tcp } # compose.yaml:14",
+            "  ledger: { port: 5432, protocol: postgres, endpoints: [\"ledger:5432\"] } # compose.yaml:10",
+            "  shop: { port: 3000, protocol: tcp, endpoints: [\"shop:3000\"] } # compose.yaml:2",
+            "  shop-9000: { port: 9000, protocol: tcp, endpoints: [\"shop:9000\"] } # compose.yaml:2",
+            "  - { port: [ledger-5432], service: ledger, allow: anyone }",
+            "  - { port: [shop-8080, shop-8080-v6], service: shop, allow: anyone }",
+            "  - { port: [shop-9000], service: shop-9000, allow: anyone }",
+        ]
+    );
+    for said in [
+        "compose.yaml:7:9: an unknown port of Compose service `shop` is not carried over: its number is not known",
+        "compose.yaml:8:9: port 53 of Compose service `shop` is not carried over: it is udp",
+        "compose.yaml:9:9: a random port of Compose service `shop` is not carried over: its number is not known",
+        "port 5432 of Compose service `ledger` is public, as before, and leads to database",
+        "take `ports:` out of compose.yaml",
+    ] {
+        assert!(notes.contains(said), "{said}\n{notes}");
+    }
+    // Names of containers mean nothing on this host; all else is right.
+    let local = text.replace("\"ledger:", "\"10.9.8.7:").replace("\"shop:", "\"10.9.8.7:");
+    fs::write(folder.path().join("portcullis.yaml"), local).unwrap();
+    let program = env!("CARGO_BIN_EXE_portcullis");
+    let check = Command::new(program)
+        .args(["check", "--offline", "portcullis.yaml"])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    assert_eq!(check.status.code(), Some(0), "{}", String::from_utf8_lossy(&check.stdout));
+    let again = import(folder.path(), &["compose", "compose.yaml", "--output", "portcullis.yaml"]);
+    assert_eq!(again.status.code(), Some(2), "nothing is replaced");
+}
+
+#[test]
+fn what_publishes_nothing_or_is_of_another_kind_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("compose.yaml"), "services: { a: { image: x } }").unwrap();
+    fs::write(folder.path().join("other.yaml"), "a: 1\n").unwrap();
+    for (file, expected) in
+        [("compose.yaml", "publishes nothing"), ("other.yaml", "is not a Compose file"), ("none.yaml", "none.yaml")]
+    {
+        let output = import(folder.path(), &["compose", file]);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains(expected), "{said}");
+    }
+}
