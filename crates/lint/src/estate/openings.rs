@@ -98,13 +98,12 @@ fn is_accounted_for(opening: &Opening) -> bool {
         (4500, Transport::Udp),
         (51820, Transport::Udp),
     ];
-    let is_public = |port: u16, transport: Transport| {
-        PUBLIC.contains(&(port, transport)) || sensitive::lookup(port, transport).is_some()
+    let mut is_sensitive = sensitive::within(opening.ports, opening.transport);
+    let is_known = |port: u16| match opening.transport {
+        Some(transport) => PUBLIC.contains(&(port, transport)),
+        None => PUBLIC.iter().any(|(public, _)| *public == port),
     };
-    (opening.ports.first..=opening.ports.last).all(|port| match opening.transport {
-        Some(transport) => is_public(port, transport),
-        None => is_public(port, Transport::Tcp) || is_public(port, Transport::Udp),
-    })
+    is_sensitive.next().is_some() || (opening.ports.first..=opening.ports.last).all(is_known)
 }
 
 /// Shells and desktops come with the machine, and no file says so.

@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     load::{Folder, called_folder},
-    module::{Module, given_by, label_place},
+    module::{Module, Placed, given_by, label_place},
     registry,
     resource::{Resource, Source, instances, resources as resources_of},
     usage::used,
@@ -87,16 +87,11 @@ impl Calling<'_> {
             for (instance, body) in calls {
                 self.calls += 1;
                 let Some(source) = body.text("source") else { continue };
-                if registry::recognises(&source) && wanted == Wanted::Everything {
-                    self.called.resources.push(Resource {
-                        kind: registry::SECURITY_GROUP.to_owned(),
-                        name: name.clone(),
-                        address: format!("{}module.{name}", module.path),
-                        instance,
-                        body,
-                        place: label_place(placed, 0),
-                        source: Source::Language,
-                    });
+                if called_folder(folder, &source).is_none() {
+                    module.remember(&name, registry::outputs(&source, &body));
+                    if wanted == Wanted::Everything {
+                        self.called.resources.push(from_elsewhere(module, placed, &name, instance, &source, body));
+                    }
                     continue;
                 }
                 let source = called_folder(folder, &source);
@@ -108,6 +103,27 @@ impl Calling<'_> {
                 module.remember(&name, outputs);
             }
         }
+    }
+}
+
+/// A call of a module whose files are not here.
+fn from_elsewhere(
+    module: &Module<'_>,
+    placed: Placed<'_>,
+    name: &str,
+    instance: Option<String>,
+    source: &str,
+    body: Term,
+) -> Resource {
+    let kind = if registry::recognises(source) { registry::SECURITY_GROUP } else { registry::MODULE };
+    Resource {
+        kind: kind.to_owned(),
+        name: name.to_owned(),
+        address: format!("{}module.{name}", module.path),
+        instance,
+        body,
+        place: label_place(placed, 0),
+        source: Source::Language,
     }
 }
 

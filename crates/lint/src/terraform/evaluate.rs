@@ -329,16 +329,19 @@ fn attribute(term: &Term, name: &str) -> Term {
     match term.value.resolved() {
         Value::Map(entries) => match entries.iter().find(|(key, _)| &**key == name) {
             Some((_, item)) => item.clone(),
-            None => Term::new(Unknown::missing(name), term.span),
+            None => Term::new(Unknown::missing(format!("{name}, which is not there")), term.span),
         },
         // `list.0` and `set.*.x` written without the splat.
         Value::List(items) => match name.parse::<usize>().ok().and_then(|index| items.get(index)) {
             Some(item) => item.clone(),
-            None => Term::new(Unknown::missing(name), term.span),
+            None => {
+                let missing = format!("element {name} of a list of {}", items.len());
+                Term::new(Unknown::missing(missing), term.span)
+            }
         },
         // What is behind an attribute that is not known depends on the same resource.
         Value::Reference(_) | Value::Unknown(_) => term.clone(),
-        _ => Term::new(Unknown::missing(name), term.span),
+        _ => Term::new(Unknown::missing(format!("{name}, which is not there")), term.span),
     }
 }
 

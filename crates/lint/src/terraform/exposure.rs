@@ -2,6 +2,7 @@
 //! databases and clusters).
 
 use super::{
+    registry,
     resource::{Resource, Source},
     rules,
     value::Term,
@@ -13,11 +14,16 @@ use crate::{
     rule::{Rule, Severity},
 };
 
-/// All that a resource exposes.
+/// All that a resource exposes. A value that comes from another file is shown with the resource that it is for.
 pub(super) fn check(resource: &Resource) -> Vec<Finding> {
     let mut findings = public_addresses(resource);
     findings.extend(load_balancer(resource));
     findings.extend(managed(resource));
+    for finding in &mut findings {
+        if finding.span.file != resource.place.file {
+            finding.related.push((resource.place, "for this".to_owned()));
+        }
+    }
     findings
 }
 
@@ -57,6 +63,15 @@ fn public_addresses(resource: &Resource) -> Vec<Finding> {
     };
     let public = "associate_public_ip_address";
     match resource.kind.as_str() {
+        registry::MODULE => {
+            let mut findings =
+                switch(body.get(public), public, format!("module `{name}` gives public addresses"), Severity::Medium);
+            let key = "map_public_ip_on_launch";
+            let message =
+                format!("every machine that starts in a public subnet of module `{name}` gets a public address");
+            findings.extend(switch(body.get(key), key, message, Severity::Low));
+            findings
+        }
         "aws_instance" | "aws_spot_instance_request" => {
             switch(body.get(public), public, format!("instance `{name}` gets a public address"), Severity::Medium)
         }
@@ -143,7 +158,8 @@ fn managed(resource: &Resource) -> Vec<Finding> {
         | "aws_mq_broker"
         | "aws_lightsail_database"
         | "aws_docdb_cluster_instance"
-        | "aws_redshiftserverless_workgroup" => {
+        | "aws_redshiftserverless_workgroup"
+        | registry::MODULE => {
             let key = "publicly_accessible";
             let term = body.get(key);
             if term.is_none() && resource.kind == "aws_redshift_cluster" && resource.source == Source::Language {
@@ -172,12 +188,7 @@ fn managed(resource: &Resource) -> Vec<Finding> {
             let networks = blocks.filter_map(|block| block.get("cidr"));
             networks.filter_map(|term| open_network(term, &format!("database group `{name}`"))).collect()
         }
-        "google_sql_database_instance" => {
-            let settings = body.block("settings").and_then(|settings| settings.block("ip_configuration"));
-            let networks = settings.map_or(&[][..], |configuration| configuration.blocks("authorized_networks"));
-            let values = networks.iter().filter_map(|network| network.get("value"));
-            values.filter_map(|term| open_network(term, &format!("database `{name}`"))).collect()
-        }
+        "google_sql_database_instance" => google_database(resource),
         "google_container_cluster" => gke(resource),
         "azurerm_kubernetes_cluster" => aks(resource).into_iter().collect(),
         kind if kind.starts_with("azurerm_") && kind.ends_with("_firewall_rule") => {
@@ -193,12 +204,21 @@ fn managed_word(kind: &str) -> &'static str {
         "aws_dms_replication_instance" => "replication instance",
         "aws_mq_broker" => "message broker",
         "aws_redshift_cluster" | "aws_redshiftserverless_workgroup" => "data warehouse",
+        registry::MODULE => "the database of module",
         _ => "database",
     }
 }
 
 fn managed_finding(place: Span, message: String, severity: Severity, help: &str) -> Finding {
     Finding::new(&rules::MANAGED, place, message).severity(severity).help(help)
+}
+
+/// A network that is let in to the API of a cluster, which asks for credentials first.
+fn open_cluster(term: &Term, whose: &str) -> Option<Finding> {
+    open_network(term, whose).map(|finding| {
+        let severity = finding.severity.min(Severity::High);
+        finding.severity(severity)
+    })
 }
 
 /// A network that is let in to a database itself.
@@ -241,7 +261,7 @@ fn eks(resource: &Resource) -> Option<Finding> {
         let message = format!("the API of cluster `{name}` is open to the whole internet");
         return Some(managed_finding(place, message, Severity::High, help));
     };
-    networks.items().iter().find_map(|term| open_network(term, &format!("the API of cluster `{name}`")))
+    networks.items().iter().find_map(|term| open_cluster(term, &format!("the API of cluster `{name}`")))
 }
 
 fn msk(resource: &Resource) -> Option<Finding> {
@@ -270,7 +290,7 @@ fn gke(resource: &Resource) -> Vec<Finding> {
         )];
     };
     let networks = authorised.blocks("cidr_blocks").iter().filter_map(|block| block.get("cidr_block"));
-    networks.filter_map(|term| open_network(term, &whose)).collect()
+    networks.filter_map(|term| open_cluster(term, &whose)).collect()
 }
 
 fn aks(resource: &Resource) -> Option<Finding> {
@@ -288,8 +308,28 @@ fn aks(resource: &Resource) -> Option<Finding> {
             Severity::High,
             "write `private_cluster_enabled = true`, or name who may come: `authorized_ip_ranges = [\"203.0.113.7/32\"]`",
         )),
-        Some(ranges) => ranges.items().iter().find_map(|term| open_network(term, &whose)),
+        Some(ranges) => ranges.items().iter().find_map(|term| open_cluster(term, &whose)),
     }
+}
+
+/// A public address is the default; who may come to it is a list of networks, empty at first.
+fn google_database(resource: &Resource) -> Vec<Finding> {
+    let name = &resource.name;
+    let settings = resource.body.block("settings");
+    let configuration = settings.and_then(|settings| settings.block("ip_configuration"));
+    let networks = configuration.map_or(&[][..], |configuration| configuration.blocks("authorized_networks"));
+    let values = networks.iter().filter_map(|network| network.get("value"));
+    let mut findings: Vec<Finding> =
+        values.filter_map(|term| open_network(term, &format!("database `{name}`"))).collect();
+    let address = configuration.and_then(|configuration| configuration.get("ipv4_enabled"));
+    let is_public = address.is_none_or(|term| term.value.as_bool() == Some(true));
+    if findings.is_empty() && is_public && (settings.is_some() || resource.source == Source::Language) {
+        let place = address.map_or(resource.place, Term::origin);
+        let message = format!("database `{name}` has a public address");
+        let help = "write `ipv4_enabled = false` in `ip_configuration`, and name a `private_network`";
+        findings.push(managed_finding(place, message, Severity::Medium, help));
+    }
+    findings
 }
 
 /// From one address to another; 0.0.0.0 to 0.0.0.0 is how Azure writes "all of Azure".

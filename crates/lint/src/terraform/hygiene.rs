@@ -7,6 +7,7 @@ use super::{
     opening::{Described, Direction, Effect, Group, Kind, Peer, Permit},
     resource::{Resource, Source},
     rules,
+    value::Term,
 };
 use crate::{
     cidr::Breadth,
@@ -96,7 +97,7 @@ pub(super) fn of_resource(resource: &Resource) -> Option<Finding> {
     }
 }
 
-fn default_network(network: Option<&super::value::Term>) -> Option<Finding> {
+fn default_network(network: Option<&Term>) -> Option<Finding> {
     let term = network.filter(|term| term.value.as_text().as_deref() == Some("default"))?;
     Some(by_default(
         term.origin(),
@@ -121,7 +122,11 @@ pub(super) fn default_port(managed: &Managed<'_>) -> Option<Finding> {
 pub(super) fn unused(resources: &[Resource], named: &HashSet<String>) -> Vec<Finding> {
     let mut told = HashSet::new();
     let groups = resources.iter().filter(|resource| resource.kind == "aws_security_group");
-    let unused = groups.filter(|group| group.source == Source::Language && !named.contains(&group.address));
+    let by_name = named_by_name(resources);
+    let is_named = |group: &Resource| {
+        named.contains(&group.address) || group.body.text("name").is_some_and(|name| by_name.contains(&name))
+    };
+    let unused = groups.filter(|group| group.source == Source::Language && !is_named(group));
     unused
         .filter(|group| told.insert(group.address.clone()))
         .map(|group| {
@@ -130,4 +135,10 @@ pub(super) fn unused(resources: &[Resource], named: &HashSet<String>) -> Vec<Fin
                 .help("remove it, or put it on what it is meant to protect, as in `vpc_security_group_ids = [...]`")
         })
         .collect()
+}
+
+/// Instances outside of a VPC name their groups by name.
+fn named_by_name(resources: &[Resource]) -> HashSet<String> {
+    let lists = resources.iter().filter_map(|resource| resource.body.get("security_groups"));
+    lists.flat_map(Term::items).filter_map(|term| term.value.as_text()).collect()
 }

@@ -12,7 +12,7 @@ use crate::{
     estate::{PortSpan, Transport},
     finding::Finding,
     inputs::Span,
-    reading,
+    numbers, reading,
     rule::{Rule, Severity},
     sensitive::{Class, Exposure, Sensitive, TABLE, Transports},
 };
@@ -32,6 +32,7 @@ pub(super) fn check(group: &Group) -> Vec<Finding> {
     let mut findings = sensitive_ports(group);
     for permit in allowed(group, Direction::In) {
         findings.extend(many_ports(group, permit));
+        findings.extend(port_zero(group, permit));
         findings.extend(undecided(group, permit));
     }
     findings.extend(way_out(group));
@@ -288,6 +289,15 @@ fn many_ports(group: &Group, permit: &Permit) -> Option<Finding> {
     let message = format!("{} opens {what} to {whom}", group.title);
     let finding = Finding::new(&rules::MANY_PORTS, place, message).severity(severity);
     Some(finding.help(format!("name each port that is served, as in `{}`", group.words.port)))
+}
+
+/// PC114: with a protocol, 0 to 0 is the one port that nobody serves. Whoever writes it mostly means all.
+fn port_zero(group: &Group, permit: &Permit) -> Option<Finding> {
+    let (_, place) = permit.known_ports().find(|(ports, _)| ports.last == 0)?;
+    let Protocol::Transport(transport) = permit.protocol else { return None };
+    let message = format!("{} opens {transport} port 0 alone, which nobody serves", group.title);
+    let help = format!("name the port that is served, as in `{}`", group.words.port);
+    Some(Finding::new(&numbers::IMPOSSIBLE, place, message).severity(Severity::Medium).help(help))
 }
 
 /// What would be found, did the files say who or which port.

@@ -39,13 +39,18 @@ pub(super) struct Folder {
 /// Reads the folders of these files, and those that they call.
 pub(super) fn load(inputs: &Inputs, files: &[FileId]) -> Loaded {
     let mut loaded = Loaded::default();
-    let mut next: BTreeSet<PathBuf> = files.iter().map(|file| folder_of(inputs.path(*file))).collect();
+    let mut named: BTreeMap<PathBuf, Vec<FileId>> = BTreeMap::new();
+    for file in files {
+        named.entry(folder_of(inputs.path(*file))).or_default().push(*file);
+    }
+    let mut next: BTreeSet<PathBuf> = named.keys().cloned().collect();
     while !next.is_empty() {
         let wanted: Vec<PathBuf> = std::mem::take(&mut next).into_iter().collect();
         let read: Vec<(PathBuf, (Folder, Vec<Finding>))> = wanted
             .into_par_iter()
             .map(|path| {
-                let folder = folder(inputs, files, &path);
+                let named = named.get(&path).map_or(&[][..], Vec::as_slice);
+                let folder = folder(inputs, named, files.first().copied(), &path);
                 (path, folder)
             })
             .collect();
@@ -103,11 +108,11 @@ fn tidy(path: &Path) -> PathBuf {
     tidy
 }
 
-/// The files of a folder: those that are under check, and those beside them that may be read.
-fn folder(inputs: &Inputs, files: &[FileId], path: &Path) -> (Folder, Vec<Finding>) {
-    let of_folder = |file: &&FileId| folder_of(inputs.path(**file)) == *path;
-    let mut ids: Vec<FileId> = files.iter().filter(of_folder).copied().collect();
-    if let Some(first) = ids.first().copied().or_else(|| files.first().copied()) {
+/// The files of a folder: those that are under check, and those beside them that may be read. A folder of which none is
+/// under check is reached from any file that is.
+fn folder(inputs: &Inputs, named: &[FileId], any: Option<FileId>, path: &Path) -> (Folder, Vec<Finding>) {
+    let mut ids: Vec<FileId> = named.to_vec();
+    if let Some(first) = named.first().copied().or(any) {
         ids.extend(beside(inputs, first, path));
     }
     ids.sort_by_key(|file| inputs.path(*file).to_owned());

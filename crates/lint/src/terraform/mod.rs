@@ -15,6 +15,8 @@ use crate::{
     finding::Finding,
     format::Format,
     inputs::{FileId, Inputs},
+    keys::UNKNOWN_KEY,
+    numbers,
 };
 
 mod attachment;
@@ -29,6 +31,7 @@ mod google;
 mod groups;
 mod hygiene;
 mod judge;
+mod keys;
 mod load;
 mod module;
 mod opening;
@@ -46,6 +49,8 @@ mod value;
 pub(crate) static FORMAT: Format = Format { name: "Terraform", recognises, check, rules: RULES };
 
 static RULES: &[&crate::rule::Rule] = &[
+    &numbers::IMPOSSIBLE,
+    &UNKNOWN_KEY,
     &rules::INTERNET,
     &rules::PUBLIC,
     &rules::PRIVATE,
@@ -85,6 +90,7 @@ fn check(inputs: &Inputs, files: &[FileId]) -> Part {
 fn modules(inputs: &Inputs, files: &[FileId]) -> Part {
     let loaded = load::load(inputs, files);
     let mut part = Part { findings: loaded.findings, ..Part::default() };
+    part.findings.extend(loaded.folders.values().flat_map(keys::check));
     let roots: Vec<&Path> =
         loaded.folders.iter().filter(|(_, folder)| !folder.is_called).map(|(path, _)| path.as_path()).collect();
     let parts: Vec<Part> = roots

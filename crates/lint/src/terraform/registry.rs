@@ -1,6 +1,8 @@
 //! The one module of the public registry that is a firewall itself and is called more than all others:
 //! `terraform-aws-modules/security-group/aws`. Its files are elsewhere, but what it is given says all it opens.
 
+use std::collections::HashMap;
+
 use super::{
     aws,
     opening::{
@@ -16,6 +18,25 @@ use crate::{
 
 /// How its calls are kept among the resources.
 pub(super) const SECURITY_GROUP: &str = "module/security-group/aws";
+
+/// How calls of other modules from elsewhere are kept: what they are given may say what is public.
+pub(super) const MODULE: &str = "module";
+
+/// What a module of the registry is known to put out, by what it is given: the networks of a VPC.
+pub(super) fn outputs(source: &str, body: &Term) -> HashMap<String, Term> {
+    if !source.contains("terraform-aws-modules/vpc/aws") && !source.contains("terraform-aws-modules/terraform-aws-vpc")
+    {
+        return HashMap::new();
+    }
+    let put_out = [
+        ("vpc_cidr_block", "cidr"),
+        ("private_subnets_cidr_blocks", "private_subnets"),
+        ("public_subnets_cidr_blocks", "public_subnets"),
+        ("database_subnets_cidr_blocks", "database_subnets"),
+        ("intra_subnets_cidr_blocks", "intra_subnets"),
+    ];
+    put_out.iter().filter_map(|(name, given)| Some(((*name).to_owned(), body.get(given)?.clone()))).collect()
+}
 
 /// Whether a source names it, from the registry or from where it is developed; and which ready-made part of it.
 pub(super) fn recognises(source: &str) -> bool {

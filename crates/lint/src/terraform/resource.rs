@@ -72,6 +72,7 @@ pub(super) fn instances(module: &Module<'_>, placed: Placed<'_>, mut each: impl 
     let span = place(placed.file, placed.block.ident.span());
     let names: Vec<Option<(Option<String>, Frame<'_>)>> = match repetition(evaluation, body) {
         Repetition::Once => vec![None],
+        Repetition::Unknown(value) => vec![Some((None, unknown_times(&value, span)))],
         Repetition::Times(times) => (0..times.min(MAX_INSTANCES)).map(|index| Some(counted(index, span))).collect(),
         Repetition::Over(entries) => entries.into_iter().take(MAX_INSTANCES).map(|entry| Some(keyed(entry))).collect(),
     };
@@ -84,19 +85,24 @@ pub(super) fn instances(module: &Module<'_>, placed: Placed<'_>, mut each: impl 
 }
 
 enum Repetition {
-    /// Not repeated, or nobody knows how often.
     Once,
+    /// Nobody knows how often.
+    Unknown(Value),
     Times(usize),
     Over(Vec<(Term, Term)>),
 }
 
 fn repetition(evaluation: Evaluation<'_>, body: &Body) -> Repetition {
     if let Some(count) = body.get_attribute("count") {
-        let times = evaluation.term(&count.value).value.as_integer();
-        return times.map_or(Repetition::Once, |times| Repetition::Times(usize::try_from(times).unwrap_or(0)));
+        let count = evaluation.term(&count.value).value;
+        return match count.as_integer() {
+            Some(times) => Repetition::Times(usize::try_from(times).unwrap_or(0)),
+            None => Repetition::Unknown(count),
+        };
     }
     if let Some(for_each) = body.get_attribute("for_each") {
-        return entries(&evaluation.term(&for_each.value)).map_or(Repetition::Once, Repetition::Over);
+        let collection = evaluation.term(&for_each.value);
+        return entries(&collection).map_or(Repetition::Unknown(collection.value), Repetition::Over);
     }
     Repetition::Once
 }
@@ -117,6 +123,14 @@ fn counted<'a>(index: usize, span: Span) -> (Option<String>, Frame<'a>) {
     let number = Term::new(Value::Number(index as f64), span);
     let count = Term::new(Value::Map([("index".into(), number)].into()), span);
     (Some(index.to_string()), Frame { outer: None, names: vec![("count".into(), count)] })
+}
+
+/// One instance stands for all; what it is called and holds depends on what their number does.
+fn unknown_times<'a>(why: &Value, span: Span) -> Frame<'a> {
+    let unknown = || Term::new(why.clone(), span);
+    let each = iterator(unknown(), unknown());
+    let count = Term::new(Value::Map([("index".into(), unknown())].into()), span);
+    Frame { outer: None, names: vec![("each".into(), each), ("count".into(), count)] }
 }
 
 fn keyed<'a>((key, value): (Term, Term)) -> (Option<String>, Frame<'a>) {
