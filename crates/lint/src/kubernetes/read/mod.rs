@@ -39,21 +39,23 @@ pub(super) fn read(inputs: &Inputs, file: FileId) -> Reading {
         if kustomization::is_one(inputs.path(file), document) {
             reading.kustomizations.push(kustomization::read(document, file));
         } else {
-            reading.object(document);
+            reading.object(document, None);
         }
     }
     reading
 }
 
 impl Reading {
-    fn object(&mut self, node: &Node<'_>) {
+    fn object(&mut self, node: &Node<'_>, list: Option<&meta::OfList>) {
         for item in node.items() {
-            self.object(item);
+            self.object(item, None);
         }
-        let Some(mut meta) = meta::read(node) else { return };
-        if meta.kind.ends_with("List") && node.get("items").is_some() {
-            for item in node.get("items").map(Node::items).unwrap_or_default() {
-                self.object(item);
+        let Some(mut meta) = meta::read(node, list) else { return };
+        if let (Some(kind), Some(items)) = (meta.kind.strip_suffix("List"), node.get("items")) {
+            let kind = Spanned::new(kind.to_owned(), meta.kind.span);
+            let list = (!kind.is_empty()).then_some(meta::OfList { kind, group: meta.group });
+            for item in items.items() {
+                self.object(item, list.as_ref());
             }
             return;
         }
