@@ -38,12 +38,15 @@ fn recognises(path: &Path, text: &str) -> bool {
 
 fn check(inputs: &Inputs, files: &[FileId]) -> Part {
     let mut part = Part::default();
-    let is_template = |file: &FileId| recognise::nature(inputs.path(*file), inputs.text(*file)) == Nature::Template;
-    let (templates, files): (Vec<FileId>, Vec<FileId>) = files.iter().copied().partition(is_template);
     let mut manifests = Manifests::default();
     let mut kustomizations = Vec::new();
-    let readings: Vec<read::Reading> = files.par_iter().map(|file| read::read(inputs, *file)).collect();
-    for reading in readings {
+    let mut templates = Vec::new();
+    let readings: Vec<Option<read::Reading>> = files.par_iter().map(|file| reading(inputs, *file)).collect();
+    for (file, reading) in files.iter().zip(readings) {
+        let Some(reading) = reading else {
+            templates.push(*file);
+            continue;
+        };
         part.findings.extend(reading.mistake);
         manifests.absorb(reading.manifests);
         kustomizations.extend(reading.kustomizations);
@@ -53,4 +56,17 @@ fn check(inputs: &Inputs, files: &[FileId]) -> Part {
     rules::apply(&cluster, &mut part.findings);
     part.facts = facts::told(inputs, &cluster);
     part
+}
+
+/// What a file says; nothing if it is a template. One that is YAML all the same is read, with its values left open,
+/// unless it lies where a chart has its templates.
+fn reading(inputs: &Inputs, file: FileId) -> Option<read::Reading> {
+    let (path, text) = (inputs.path(file), inputs.text(file));
+    let nature = recognise::nature(path, text);
+    if nature == Nature::Template && templates::is_in_chart(path) {
+        return None;
+    }
+    let reading = read::read(inputs, file);
+    let is_template = reading.mistake.is_some() && (nature == Nature::Template || text.contains("{{"));
+    (!is_template).then_some(reading)
 }

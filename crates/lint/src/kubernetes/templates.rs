@@ -35,6 +35,11 @@ fn of_chart(inputs: &Inputs, chart: &Path, files: &[FileId]) -> Option<Finding> 
     )
 }
 
+/// Whether a file lies where a chart has its templates.
+pub(super) fn is_in_chart(path: &Path) -> bool {
+    path.parent().is_some_and(|folder| folder.components().any(|part| part.as_os_str() == "templates"))
+}
+
 /// The folder above `templates`, or the template's own.
 fn chart(path: &Path) -> PathBuf {
     let folder = path.parent().unwrap_or(Path::new(""));

@@ -66,6 +66,8 @@ pub(super) struct Layout {
     identities: HashMap<PathBuf, HashSet<Identity>>,
     /// What each file declares.
     identities_of_file: HashMap<FileId, HashSet<Identity>>,
+    /// Folders whose files stand for themselves: examples or tests, many of which say the same things.
+    collections: HashSet<PathBuf>,
 }
 
 #[derive(Debug, Default)]
@@ -159,6 +161,33 @@ impl Layout {
             }
             self.identities_of_file.entry(file).or_default().insert(identity);
         }
+        self.find_collections();
+    }
+
+    /// A folder is a collection if many of its files say something about an object that another one says as well.
+    fn find_collections(&mut self) {
+        let mut files: HashMap<&PathBuf, Vec<FileId>> = HashMap::new();
+        for file in self.identities_of_file.keys() {
+            if let Some(folder) = self.folders.get(file) {
+                files.entry(folder).or_default().push(*file);
+            }
+        }
+        let mut collections = HashSet::new();
+        for (folder, files) in files {
+            let mut declared: HashMap<&Identity, usize> = HashMap::new();
+            for identity in files.iter().filter_map(|file| self.identities_of_file.get(file)).flatten() {
+                *declared.entry(identity).or_default() += 1;
+            }
+            let repeats = |file: &&FileId| {
+                let identities = self.identities_of_file.get(*file);
+                identities.is_some_and(|identities| identities.iter().any(|identity| declared[identity] > 1))
+            };
+            let repeating = files.iter().filter(repeats).count();
+            if repeating >= 3 && repeating * 3 > files.len() {
+                collections.insert(folder.clone());
+            }
+        }
+        self.collections = collections;
     }
 
     /// Whether two objects lie in one file or one kustomization.
@@ -168,10 +197,16 @@ impl Layout {
         one == other || listed(one).iter().any(|root| listed(other).contains(root))
     }
 
+    /// Whether an object lies in a folder whose files stand for themselves.
+    pub(super) fn is_in_collection(&self, one: &Meta) -> bool {
+        self.folders.get(&one.span.file).is_some_and(|folder| self.collections.contains(folder))
+    }
+
     /// Whether two objects lie in one folder, file or kustomization.
     pub(super) fn are_side_by_side(&self, one: &Meta, other: &Meta) -> bool {
         let folder = |meta: &Meta| self.folders.get(&meta.span.file);
-        self.are_listed_together(one, other) || folder(one) == folder(other)
+        self.are_listed_together(one, other)
+            || (folder(one) == folder(other) && !folder(one).is_some_and(|folder| self.collections.contains(folder)))
     }
 
     /// Whether two objects lie side by side, or the folder of one above that of the other.
@@ -180,7 +215,11 @@ impl Layout {
             return true;
         }
         match (self.folders.get(&one.span.file), self.folders.get(&other.span.file)) {
-            (Some(one), Some(other)) => one.parent() == Some(other) || other.parent() == Some(one),
+            (Some(one), Some(other)) => {
+                (one.parent() == Some(other) || other.parent() == Some(one))
+                    && !self.collections.contains(one)
+                    && !self.collections.contains(other)
+            }
             _ => false,
         }
     }

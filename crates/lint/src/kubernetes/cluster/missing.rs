@@ -3,7 +3,7 @@
 use super::{Cluster, MAX_CANDIDATES, Pods};
 use crate::{
     finding::Finding,
-    kubernetes::model::{Meta, Selector, WorkloadKind},
+    kubernetes::model::{Labels, Meta, Selector, WorkloadKind},
 };
 
 /// A selector means no pods.
@@ -32,12 +32,23 @@ impl Cluster {
             && !selector.is_unresolved()
             && !self.selects_any(selector, from)
             && !is_of_control_plane(from, selector)
+            && !self.may_be_elected(selector, from)
             && !self.may_be_made_by_operator(selector.values(), from);
         if !is_answerable {
             return None;
         }
         let near = self.nearest(selector, from);
         (near.is_some() || self.holds_pods_for(from)).then_some(Missing { near })
+    }
+
+    /// Whether all that is missing is a label by which a program says which of its pods leads.
+    fn may_be_elected(&self, selector: &Selector, from: &Meta) -> bool {
+        let is_of_election = |name: &str| name.rsplit('/').next().is_some_and(|last| last.ends_with("ole"));
+        let (elected, fixed): (Vec<_>, Vec<_>) =
+            selector.equals.0.iter().cloned().partition(|(name, _)| is_of_election(name));
+        let fixed = Selector { equals: Labels(fixed), ..selector.clone() };
+        let lacks = |pods: &&Pods| elected.iter().all(|(name, _)| pods.spec.pod.labels.value(name).is_none());
+        !elected.is_empty() && !fixed.is_empty() && self.selected(&fixed, from).iter().any(lacks)
     }
 
     /// The workload nearby that was most likely meant: it has a label of the selector, or its name, and what differs.

@@ -18,7 +18,7 @@ mod ports;
 use std::collections::HashMap;
 
 use super::{
-    model::{Declared, Manifests, Meta, Selector, Service, Standing, Workload},
+    model::{Declared, Manifests, Meta, Selector, Service, Standing, Workload, is_added_by_controller},
     read::Kustomization,
 };
 use crate::inputs::Inputs;
@@ -89,7 +89,8 @@ impl Cluster {
 
     /// Whether two objects plausibly belong to one application.
     pub(crate) fn are_related(&self, one: &Meta, other: &Meta) -> bool {
-        self.layout.are_near(one, other) || (one.namespace.is_some() && one.namespace == other.namespace)
+        self.layout.are_near(one, other)
+            || (one.namespace.is_some() && one.namespace == other.namespace && !self.layout.is_in_collection(one))
     }
 
     /// Whether two objects plausibly run in one cluster at the same time: those of one folder do, unless they say the
@@ -106,8 +107,8 @@ impl Cluster {
                 || (one.namespace.is_some() && one.namespace == other.namespace))
     }
 
-    /// The pods that a selector means, seen from an object of its namespace: those nearby, or else all that land in
-    /// the namespace.
+    /// The pods that a selector means, seen from an object of its namespace: those nearby, or else the only one that
+    /// there is.
     pub(crate) fn selected(&self, selector: &Selector, from: &Meta) -> Vec<&Pods> {
         let matching = self.matching(selector, |meta| meta.may_share_namespace(from));
         let strict: Vec<&Pods> =
@@ -121,7 +122,7 @@ impl Cluster {
                 return near.into_iter().map(|index| candidates[index]).collect();
             }
         }
-        strict
+        if strict.len() == 1 { strict } else { Vec::new() }
     }
 
     /// The pods that a selector means in any namespace.
@@ -139,6 +140,7 @@ impl Cluster {
             .equals
             .0
             .iter()
+            .filter(|(name, _)| !is_added_by_controller(name))
             .map(|label| self.by_label.get(label).map_or(&[][..], Vec::as_slice))
             .min_by_key(|list| list.len());
         let workloads = &self.manifests.workloads;

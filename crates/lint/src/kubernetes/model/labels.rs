@@ -57,9 +57,14 @@ impl Selector {
         self.equals.0.is_empty() && self.expressions.is_empty()
     }
 
-    /// Whether it selects what has these labels.
+    /// Whether it selects pods that are made with these labels. Labels that controllers add to each pod are in no
+    /// file, so they are taken to be right.
     pub(crate) fn matches(&self, labels: &Labels) -> bool {
-        self.equals.0.iter().all(|(name, value)| labels.value(name) == Some(value))
+        let has = |name: &str, value: &str| match labels.value(name) {
+            Some(own) => own == value,
+            None => is_added_by_controller(name),
+        };
+        self.equals.0.iter().all(|(name, value)| has(name, value))
             && self.expressions.iter().all(|expression| expression.matches(labels))
     }
 
@@ -98,6 +103,21 @@ impl Expression {
             Operator::Exists | Operator::DoesNotExist => is_placeholder(&self.key),
         }
     }
+}
+
+/// Whether a controller gives its pods a label of this name.
+pub(crate) fn is_added_by_controller(name: &str) -> bool {
+    const ADDED: [&str; 8] = [
+        "apps.kubernetes.io/pod-index",
+        "batch.kubernetes.io/controller-uid",
+        "batch.kubernetes.io/job-completion-index",
+        "batch.kubernetes.io/job-name",
+        "controller-revision-hash",
+        "job-name",
+        "pod-template-hash",
+        "statefulset.kubernetes.io/pod-name",
+    ];
+    ADDED.contains(&name) || name.starts_with("topology.kubernetes.io/")
 }
 
 impl std::fmt::Display for Selector {

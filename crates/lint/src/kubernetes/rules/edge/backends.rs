@@ -67,6 +67,8 @@ fn judged(cluster: &Cluster, backend: &Backend<'_>) -> Option<Finding> {
         return missing_service(cluster, backend);
     }
     let port = port?;
+    // One of the same name in another application says nothing about this one.
+    let services: Vec<_> = services.into_iter().filter(|one| cluster.are_related(&one.meta, meta)).collect();
     // Services that only name something elsewhere need not declare ports.
     if services.iter().any(|service| service.spec.ports.is_empty() || offers(service, port, backend.by_name)) {
         return None;
@@ -116,7 +118,7 @@ fn missing_service(cluster: &Cluster, backend: &Backend<'_>) -> Option<Finding> 
             Some(near) => {
                 finding.related(near.meta.anchor(), "a name close to it").help(format!("write `{}`", *near.meta.name))
             }
-            None => finding.help("write the name of a Service of this namespace"),
+            None => finding.severity(Severity::Medium).help("write the name of a Service of this namespace"),
         }
     })
 }

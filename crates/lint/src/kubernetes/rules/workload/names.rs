@@ -168,7 +168,10 @@ fn told(
             let span = port.name.as_ref().map_or(port.number.span, |name| name.span);
             let first = first.name.as_ref().map_or(first.number.span, |name| name.span);
             let message = format!("`{name}` names two ports of {title}");
+            // Within one container the API refuses it.
+            let same_container = std::ptr::eq::<Container>(other, container);
             Finding::new(&CLASH, span, message)
+                .severity(if same_container { Severity::High } else { Severity::Medium })
                 .label("whoever refers to it gets the first one")
                 .related(first, "the first one")
                 .help("give each port its own name")

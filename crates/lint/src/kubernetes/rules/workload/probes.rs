@@ -31,7 +31,7 @@ pub(in super::super) fn apply(cluster: &Cluster, findings: &mut Vec<Finding>) {
     }
 }
 
-/// The kubelet looks names up in the container itself; numbers it connects to at the address of the pod, whichever
+/// A number that is not declared works; a name does not. The kubelet looks names up in the container itself; numbers it connects to at the address of the pod, whichever
 /// container listens there. Probes speak TCP.
 fn judged(pod: &Pod, container: &Container, probe: &Probe, title: &str) -> Option<Finding> {
     if probe.host.is_some() {
@@ -62,9 +62,8 @@ fn judged(pod: &Pod, container: &Container, probe: &Probe, title: &str) -> Optio
             if is_declared {
                 return None;
             }
-            let severity = if container.ports.is_empty() { Severity::Low } else { Severity::Medium };
             let message = format!("{of_whom} uses port {number}, which no container of the pod declares");
-            Some(finding(probe, severity, message).label("not declared").help(remedy(container)))
+            Some(finding(probe, Severity::Low, message).label("not declared").help(remedy(container)))
         }
         PortValue::Unresolved(_) | PortValue::Mistaken(_) => None,
     }
