@@ -202,10 +202,13 @@ impl Teller<'_> {
                 place,
             };
             let room = MAX_ALLOWANCES.saturating_sub(allowances.len());
+            if room == 0 {
+                return;
+            }
             let Some(allowed) = self.cluster.allowed(pods, direction) else {
                 // No stranger knows the way to the address of a pod.
                 let (peer, reach) = (AllowedPeer::Everybody, Reach::Private);
-                allowances.extend((room > 0).then(|| allowance(&peer, &PortSet::all(), reach, pods.meta.anchor())));
+                allowances.push(allowance(&peer, &PortSet::all(), reach, pods.meta.anchor()));
                 continue;
             };
             allowances.extend(allowed.iter().take(room).map(|one| {

@@ -33,6 +33,8 @@ pub(crate) enum AllowedPeer<'c> {
     Everybody,
     /// The pods of a workload in these files.
     Pods(&'c Pods),
+    /// Every pod of a namespace; of all of them, if none is named.
+    AllPods(Option<String>),
     /// These networks.
     Networks(Networks),
     /// Pods of namespaces that are not in these files, as the rule says it.
@@ -148,6 +150,10 @@ impl Cluster {
                     let peer = networks(block).map_or_else(elsewhere, AllowedPeer::Networks);
                     allowed.push(Allowed { peer, ports: target(None), place: block.cidr.span });
                 }
+                Peer::Pods { pods: selector, namespaces } if means_all(selector.as_ref(), namespaces.as_ref()) => {
+                    let namespace = namespaces.is_none().then(|| policy.namespace().to_owned());
+                    allowed.push(Allowed { peer: AllowedPeer::AllPods(namespace), ports: target(None), place });
+                }
                 Peer::Pods { pods: selector, namespaces } => {
                     let met = self.meant(selector.as_ref(), namespaces.as_ref(), policy);
                     if met.is_empty() {
@@ -215,6 +221,12 @@ fn networks(block: &PeerBlock) -> Option<Networks> {
     Networks::parse(&block.cidr).ok().map(|networks| networks.without(&except))
 }
 
+/// Whether all pods of one namespace, or of all, are meant; their number is not to count.
+fn means_all(pods: Option<&Selector>, namespaces: Option<&Selector>) -> bool {
+    let is_open = |selector: Option<&Selector>| selector.is_none_or(Selector::is_empty);
+    is_open(pods) && is_open(namespaces)
+}
+
 fn describe(pods: Option<&Selector>, namespaces: Option<&Selector>) -> String {
     let all = |selector: Option<&Selector>| selector.filter(|selector| !selector.is_empty()).map(ToString::to_string);
     match (all(pods), all(namespaces)) {
@@ -231,7 +243,7 @@ impl AllowedPeer<'_> {
         match self {
             Self::Everybody => true,
             Self::Networks(networks) => networks.breadth() == Breadth::Internet,
-            Self::Pods(_) | Self::Elsewhere(_) => false,
+            Self::Pods(_) | Self::AllPods(_) | Self::Elsewhere(_) => false,
         }
     }
 }
@@ -241,6 +253,8 @@ impl fmt::Display for AllowedPeer<'_> {
         match self {
             Self::Everybody => formatter.write_str(EVERYBODY),
             Self::Pods(pods) => write!(formatter, "{}{}", pods.meta.title(), pods.meta.within()),
+            Self::AllPods(Some(namespace)) => write!(formatter, "every pod of namespace `{namespace}`"),
+            Self::AllPods(None) => formatter.write_str("every pod"),
             Self::Networks(networks) => write!(formatter, "{networks}"),
             Self::Elsewhere(text) => formatter.write_str(text),
         }

@@ -43,7 +43,7 @@ impl Cluster {
 
     /// Whether all that is missing is a label by which a program says which of its pods leads.
     fn may_be_elected(&self, selector: &Selector, from: &Meta) -> bool {
-        let is_of_election = |name: &str| name.rsplit('/').next().is_some_and(|last| last.ends_with("ole"));
+        let is_of_election = |name: &str| name.to_ascii_lowercase().ends_with("role");
         let (elected, fixed): (Vec<_>, Vec<_>) =
             selector.equals.0.iter().cloned().partition(|(name, _)| is_of_election(name));
         let fixed = Selector { equals: Labels(fixed), ..selector.clone() };
@@ -57,12 +57,13 @@ impl Cluster {
             let labels = &pods.spec.pod.labels;
             selector.equals.0.iter().filter(|(name, value)| labels.value(name) == Some(value)).count()
         };
-        let candidates = self.workloads().take(MAX_CANDIDATES).filter(|pods| {
-            pods.meta.may_share_namespace(from)
-                && self.are_related(&pods.meta, from)
-                && (shared(pods) > 0 || (!from.name.is_empty() && pods.meta.name == from.name))
-        });
-        let pods = candidates.max_by_key(|pods| (shared(pods), pods.meta.name == from.name))?;
+        let by_label = selector.equals.0.iter().filter_map(|label| self.by_label.get(label));
+        let by_name = self.workloads_by_name.get(from.name.as_str()).filter(|_| !from.name.is_empty());
+        let candidates = by_label.chain(by_name).flat_map(|indices| indices.iter().take(MAX_CANDIDATES));
+        let pods = candidates
+            .filter_map(|index| self.manifests.workloads.get(*index))
+            .filter(|pods| pods.meta.may_share_namespace(from) && self.are_related(&pods.meta, from))
+            .max_by_key(|pods| (shared(pods), pods.meta.name == from.name))?;
         let labels = &pods.spec.pod.labels;
         let (name, value) = selector.equals.0.iter().find(|(name, value)| labels.value(name) != Some(value))?;
         let difference = match labels.value(name) {

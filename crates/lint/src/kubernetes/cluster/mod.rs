@@ -31,7 +31,7 @@ pub(crate) use peers::PeerPods;
 pub(crate) use ports::{Resolved, TargetPort, leading_to};
 
 /// Objects that are compared to answer one question.
-const MAX_CANDIDATES: usize = 4096;
+const MAX_CANDIDATES: usize = 1024;
 
 /// A workload and its object.
 pub(crate) type Pods = Declared<Workload>;
@@ -46,6 +46,8 @@ pub(crate) struct Cluster {
     by_namespace: HashMap<String, Vec<usize>>,
     /// Indices of services by name.
     by_name: HashMap<String, Vec<usize>>,
+    /// Indices of workloads by name.
+    workloads_by_name: HashMap<String, Vec<usize>>,
 }
 
 impl Cluster {
@@ -60,6 +62,7 @@ impl Cluster {
             by_label: HashMap::new(),
             by_namespace: HashMap::new(),
             by_name: HashMap::new(),
+            workloads_by_name: HashMap::new(),
         };
         for (index, workload) in manifests.workloads.iter().enumerate() {
             if workload.meta.standing == Standing::Patch {
@@ -68,6 +71,7 @@ impl Cluster {
             for (name, value) in &workload.spec.pod.labels.0 {
                 cluster.by_label.entry((name.clone(), value.clone())).or_default().push(index);
             }
+            cluster.workloads_by_name.entry(workload.meta.name.value.clone()).or_default().push(index);
             cluster.by_namespace.entry(workload.meta.namespace().to_owned()).or_default().push(index);
         }
         for (index, service) in manifests.services.iter().enumerate() {

@@ -24,6 +24,8 @@ pub(in super::super) static NO_DNS: Rule = rule(
 
 /// Policies that are looked at for one other.
 const MAX_POLICIES: usize = 4096;
+/// Workloads of a policy that are looked at; they mostly have the same policies.
+const MAX_WORKLOADS: usize = 16;
 
 pub(in super::super) fn apply(cluster: &Cluster, findings: &mut Vec<Finding>) {
     for policy in &cluster.manifests.policies {
@@ -42,7 +44,7 @@ fn judged(cluster: &Cluster, policy: &Declared<Policy>) -> Option<Finding> {
         if selected.is_empty() {
             lets_dns(cluster, policy, None, transport)
         } else {
-            selected.iter().take(64).all(|pods| lets_dns(cluster, policy, Some(pods), transport))
+            selected.iter().take(MAX_WORKLOADS).all(|pods| lets_dns(cluster, policy, Some(pods), transport))
         }
     };
     let (by_udp, by_tcp) = (lets(Transport::Udp), lets(Transport::Tcp));
