@@ -436,8 +436,19 @@ pub struct Opening {
     pub ports: PortSpan,
     /// TCP or UDP; `None` for all.
     pub transport: Option<Transport>,
+    /// What it is in front of.
+    pub behind: Behind,
     /// The value that says so.
     pub place: Span,
+}
+
+/// What a firewall is in front of, as far as the files say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Behind {
+    /// Machines, or what nobody knows: anything may listen there.
+    Machines,
+    /// Load balancers and databases alone, whose ports its own format compared.
+    Managed,
 }
 
 /// A network policy selects a workload and lets only some traffic in.

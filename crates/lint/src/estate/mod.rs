@@ -8,14 +8,17 @@ mod chains;
 mod conflicts;
 pub mod difference;
 mod facts;
+mod images;
+mod openings;
 pub mod proof;
 mod ways;
 
 pub use facts::{
-    Address, Allowance, Assertion, Build, Declaration, EVERYBODY, Facts, Forward, Guard, Image, Kind, Listener, Mount,
-    NumberRange, Opening, Owner, PortSpan, Reach, Restriction, Role, Sharing, Side, Space, Target, Transport, Workload,
-    WorkloadPort,
+    Address, Allowance, Assertion, Behind, Build, Declaration, EVERYBODY, Facts, Forward, Guard, Image, Kind, Listener,
+    Mount, NumberRange, Opening, Owner, PortSpan, Reach, Restriction, Role, Sharing, Side, Space, Target, Transport,
+    Workload, WorkloadPort,
 };
+pub(crate) use openings::UNSERVED;
 pub use ways::{Hop, LooseEnd, Way, Ways, target_text};
 
 use crate::{finding::Finding, inputs::Inputs, rule::Rule};
@@ -27,6 +30,9 @@ pub(crate) static RULES: &[&Rule] = &[
     &chains::EXPOSED_THROUGH,
     &proof::REFUTED,
     &conflicts::PROJECTS,
+    &images::UNEXPOSED,
+    &openings::UNKNOWN_PORT,
+    &openings::UNSERVED,
 ];
 
 /// All ways from the outside to a workload.
@@ -41,5 +47,7 @@ pub(crate) fn check(facts: &Facts, inputs: &Inputs) -> Vec<Finding> {
     let mut findings = conflicts::check(&index, inputs);
     findings.extend(chains::check(facts, &index, &ways));
     findings.extend(proof::check(facts, &ways));
+    findings.extend(images::check(facts));
+    findings.extend(openings::check(facts, &index));
     findings
 }

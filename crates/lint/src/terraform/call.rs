@@ -25,6 +25,8 @@ pub(super) struct Called {
     pub(super) resources: Vec<Resource>,
     /// Addresses of resources that something uses.
     pub(super) named: HashSet<String>,
+    /// Addresses of resources that are used where it cannot be followed.
+    pub(super) escaping: HashSet<String>,
 }
 
 /// All that a root module makes.
@@ -68,7 +70,10 @@ impl Calling<'_> {
         if wanted == Wanted::Everything {
             self.calls_of(&module, folder, depth, Wanted::Everything);
             self.called.resources.extend(resources_of(&module, is_of_interest));
-            self.called.named.extend(used(files).into_iter().map(|address| format!("{}{address}", module.path)));
+            let used = used(files);
+            let full = |address: String| format!("{}{address}", module.path);
+            self.called.named.extend(used.anywhere.into_iter().map(full));
+            self.called.escaping.extend(used.outside.into_iter().map(full));
         }
         module.put_out()
     }

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::{
+    attachment::{self, Managed},
     opening::{Described, Direction, Effect, Group, Kind, Peer, Permit},
     resource::{Resource, Source},
     rules,
@@ -106,6 +107,14 @@ fn default_network(network: Option<&super::value::Term>) -> Option<Finding> {
 
 fn by_default(place: Span, message: String, help: &str) -> Finding {
     Finding::new(&rules::BY_DEFAULT, place, message).severity(Severity::Medium).help(help)
+}
+
+/// PC612: the port that everybody knows.
+pub(super) fn default_port(managed: &Managed<'_>) -> Option<Finding> {
+    let usual = attachment::default_port(managed.resource)?;
+    let (_, _, place) = managed.ports.iter().find(|(port, ..)| *port == usual)?;
+    let message = format!("{} listens on {usual}, where its kind always listens", managed.title);
+    Some(Finding::new(&rules::DEFAULT_PORT, *place, message).help("nothing, unless a policy asks for another port"))
 }
 
 /// Groups that nothing names but their own rules.

@@ -53,17 +53,29 @@ fn is_for_answers(group: &Group, permit: &Permit) -> bool {
 /// Who reaches some port of a span: the union over all rules, without what is denied first.
 fn reaching(group: &Group, ports: PortSpan, transport: Transport) -> Vec<(&Permit, Networks)> {
     let is_about = |permit: &&Permit| permit.is_about(ports, transport) == Some(true);
-    let sources = allowed(group, Direction::In).filter(is_about).map(|permit| {
-        let denied = group.permits.iter().filter(|other| {
-            other.direction == Direction::In
-                && other.effect == Effect::Deny
-                && (other.order, 0) <= (permit.order, u8::from(group.kind == Kind::Stateless))
-                && denies_all(other, ports, transport)
-        });
-        let denied: Networks = denied.map(Permit::networks).collect();
-        (permit, permit.networks().without(&denied))
-    });
+    let sources = allowed(group, Direction::In)
+        .filter(is_about)
+        .map(|permit| (permit, without_denied(group, permit, ports, transport)));
     sources.filter(|(_, networks)| !networks.is_empty()).collect()
+}
+
+/// Who reaches a span of ports by one rule, over whichever transport it is about.
+pub(super) fn reaching_through(group: &Group, permit: &Permit, ports: PortSpan) -> Networks {
+    let transports = [Transport::Tcp, Transport::Udp].into_iter();
+    let carried = transports.filter(|transport| permit.protocol.carries(*transport) == Some(true));
+    carried.map(|transport| without_denied(group, permit, ports, transport)).collect()
+}
+
+/// The networks of a rule without those that a denial stops which is asked before it.
+fn without_denied(group: &Group, permit: &Permit, ports: PortSpan, transport: Transport) -> Networks {
+    let denied = group.permits.iter().filter(|other| {
+        other.direction == Direction::In
+            && other.effect == Effect::Deny
+            && other.order < permit.order
+            && denies_all(other, ports, transport)
+    });
+    let denied: Networks = denied.map(Permit::networks).collect();
+    permit.networks().without(&denied)
 }
 
 /// Whether a denial is about every port of a span.

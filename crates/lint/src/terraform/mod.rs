@@ -4,9 +4,11 @@
 //! The way: [`load`] folders → evaluate each [`module`] with what it is called with → [`resource`]s → [`groups`] of
 //! firewall rules → [`judge`]. What the files do not say stays unknown all the way and is told of as such.
 
-use std::path::Path;
+use std::{collections::HashSet, path::Path};
 
+use attachment::Attachments;
 use rayon::prelude::*;
+use resource::Resource;
 
 use crate::{
     Part,
@@ -15,11 +17,13 @@ use crate::{
     inputs::{FileId, Inputs},
 };
 
+mod attachment;
 mod aws;
 mod azure;
 mod call;
 mod evaluate;
 mod exposure;
+mod facts;
 mod functions;
 mod google;
 mod groups;
@@ -50,6 +54,7 @@ static RULES: &[&crate::rule::Rule] = &[
     &rules::UNSAID,
     &rules::PUBLIC_ADDRESS,
     &rules::MANAGED,
+    &rules::DEFAULT_PORT,
 ];
 
 fn recognises(path: &Path, text: &str) -> bool {
@@ -64,7 +69,8 @@ fn check(inputs: &Inputs, files: &[FileId]) -> Part {
         .into_par_iter()
         .map(|file| {
             let (resources, mistake) = plan::resources(inputs, file);
-            let mut part = told(&resources);
+            let root = inputs.path(file).display().to_string();
+            let mut part = told(&root, &resources, &HashSet::new());
             part.findings.extend(mistake);
             part
         })
@@ -84,7 +90,7 @@ fn modules(inputs: &Inputs, files: &[FileId]) -> Part {
         .into_par_iter()
         .map(|root| {
             let called = call::resources(&loaded.folders, root);
-            let mut part = told(&called.resources);
+            let mut part = told(&root.display().to_string(), &called.resources, &called.escaping);
             part.findings.extend(hygiene::unused(&called.resources, &called.named));
             part
         })
@@ -95,12 +101,16 @@ fn modules(inputs: &Inputs, files: &[FileId]) -> Part {
     part
 }
 
-/// What a set of resources says.
-fn told(resources: &[resource::Resource]) -> Part {
+/// What a set of resources says. `root` is where they are from, `escaping` those that are used who knows where.
+fn told(root: &str, resources: &[Resource], escaping: &HashSet<String>) -> Part {
     let groups = groups::groups(resources);
+    let managed = attachment::managed(resources);
+    let attachments = Attachments::new(resources, &managed, escaping);
     let mut findings: Vec<Finding> = groups.iter().flat_map(judge::check).collect();
     findings.extend(groups.iter().flat_map(hygiene::of_group));
     findings.extend(resources.iter().filter_map(hygiene::of_resource));
     findings.extend(resources.iter().flat_map(exposure::check));
-    Part { findings, ..Part::default() }
+    findings.extend(managed.iter().filter_map(hygiene::default_port));
+    findings.extend(attachment::check(&groups, &managed, &attachments));
+    Part { findings, facts: facts::facts(root, resources, &groups, &managed, &attachments) }
 }

@@ -223,6 +223,11 @@ impl Permit {
         })
     }
 
+    /// Whether it is about something that has ports.
+    pub(super) fn has_ports(&self) -> bool {
+        !matches!(self.protocol, Protocol::Portless)
+    }
+
     /// All networks that it names.
     pub(super) fn networks(&self) -> Networks {
         let networks = self.peers.iter().filter_map(|peer| match peer {

@@ -1,6 +1,7 @@
-//! The rules about clouds.
+//! The rules about clouds. PC604 and PC611 are the estate's, which knows more files.
 
 use crate::rule::{Default, Rule, Severity};
+pub(super) use crate::estate::UNSERVED;
 
 /// Everybody reaches what is not for everybody.
 pub(super) static INTERNET: Rule = Rule {
@@ -107,4 +108,16 @@ pub(super) static MANAGED: Rule = Rule {
     why: "Its password, or a credential that leaked somewhere, is then the only thing between strangers and the data.",
     remedy: "Keep it in private subnets and reach it through the application, a VPN or a bastion.",
     default: Default::On,
+};
+
+/// A number that everybody knows.
+pub(super) static DEFAULT_PORT: Rule = Rule {
+    id: "PC612",
+    name: "default-database-port",
+    severity: Severity::Info,
+    title: "a managed database listens on the port that its kind always listens on",
+    why: "Another number hides nothing from a scanner, so this protects nobody; some policies ask for it all the same. \
+          Off unless it is enabled.",
+    remedy: "Nothing. If a policy asks for it, give the database another port.",
+    default: Default::Off,
 };

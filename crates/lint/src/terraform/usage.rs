@@ -11,13 +11,27 @@ use hcl_edit::{
 
 use super::module::File;
 
-/// `type.name` of all resources that are named somewhere, except by rules that are added to them.
-pub(super) fn used(files: &[File]) -> HashSet<String> {
-    let mut names = Names::default();
-    for file in files {
-        names.visit_body(&file.body);
+/// `type.name` of resources that are named somewhere.
+#[derive(Debug, Default)]
+pub(super) struct Used {
+    /// Anywhere, except by rules that are added to them.
+    pub(super) anywhere: HashSet<String>,
+    /// Outside of resources, from where they may go anywhere: in outputs, locals, calls of modules.
+    pub(super) outside: HashSet<String>,
+}
+
+/// All names of a module.
+pub(super) fn used(files: &[File]) -> Used {
+    let mut used = Used::default();
+    for block in files.iter().flat_map(|file| file.body.blocks()) {
+        let mut names = Names::default();
+        names.visit_block(block);
+        if block.ident.as_str() != "resource" {
+            used.outside.extend(names.found.iter().cloned());
+        }
+        used.anywhere.extend(names.found);
     }
-    names.found
+    used
 }
 
 #[derive(Default)]
