@@ -21,6 +21,7 @@ mod logs;
 mod map;
 mod material;
 mod operator;
+mod packaging;
 mod ports;
 mod postgres;
 mod proxy_protocol;
