@@ -11,6 +11,7 @@
 mod address_set;
 mod compile;
 mod conditions;
+mod known_hosts;
 mod names;
 mod port;
 mod route;
@@ -25,6 +26,7 @@ use portcullis_observe::access_log::AccessLogSettings;
 pub use address_set::AddressSet;
 pub use compile::{Registries, compile};
 pub use conditions::{Conditions, HeaderLookup, Traffic, ValueTest};
+pub use known_hosts::KnownHosts;
 pub use names::{NameRegistry, Names, ResolvedName};
 pub use port::{PortLimits, PortPlan, PortTimeouts, Protocol, Terminated};
 pub use route::{Action, Allow, HeaderEdits, HeaderLine, PathRewrite, Redirect, Refusal, Respond, RoutePlan};

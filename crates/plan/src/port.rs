@@ -10,7 +10,7 @@ use portcullis_config::declared::{ClientCertificate, ListenAddress, PortLog, Rol
 use portcullis_observe::metrics::PortMetrics;
 use portcullis_tls::peer::PeerCertificate;
 
-use crate::{AddressSet, RouteTable};
+use crate::{AddressSet, KnownHosts, RouteTable};
 
 /// A socket that Portcullis listens on and everything that happens to what arrives there.
 #[derive(Debug)]
@@ -33,6 +33,8 @@ pub struct PortPlan {
     pub proxy_protocol: Option<AddressSet>,
     /// Requests are redirected to the https port with this number.
     pub redirect_https: Option<u16>,
+    /// Hosts to which they are redirected: those that the routes of the https port name.
+    pub redirect_hosts: KnownHosts,
     /// Its routes.
     pub routes: RouteTable,
     /// Resolved limits.

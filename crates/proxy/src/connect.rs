@@ -28,9 +28,11 @@ pub(crate) struct ConnectError {
 
 /// Who is behind a connection, for the PROXY header.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct OnBehalfOf {
-    pub(crate) source: SocketAddr,
-    pub(crate) destination: SocketAddr,
+pub(crate) enum OnBehalfOf {
+    /// A client, and where it has connected to.
+    Client { source: SocketAddr, destination: SocketAddr },
+    /// Whoever stands before us connects for itself, to check that we are there: it has said so.
+    Nobody,
 }
 
 /// Opens a connection to `endpoint`: connect, PROXY header, TLS, all within the connect timeout.
@@ -91,9 +93,15 @@ async fn open(
     let io = Io::from(stream);
     if let Some(version) = service.proxy_protocol {
         let mut header = Vec::with_capacity(108);
-        match version {
-            ProxyProtocolOut::V1 => proxy_protocol::write_v1(client.source, client.destination, &mut header),
-            ProxyProtocolOut::V2 => proxy_protocol::write_v2(client.source, client.destination, &mut header),
+        match (version, client) {
+            (ProxyProtocolOut::V1, OnBehalfOf::Client { source, destination }) => {
+                proxy_protocol::write_v1(source, destination, &mut header);
+            }
+            (ProxyProtocolOut::V2, OnBehalfOf::Client { source, destination }) => {
+                proxy_protocol::write_v2(source, destination, &mut header);
+            }
+            (ProxyProtocolOut::V1, OnBehalfOf::Nobody) => proxy_protocol::write_v1_unknown(&mut header),
+            (ProxyProtocolOut::V2, OnBehalfOf::Nobody) => proxy_protocol::write_v2_local(&mut header),
         }
         io.write_all(&header, deadline).await.map_err(failed)?;
     }

@@ -13,7 +13,6 @@ use portcullis_plan::{Action, HeaderEdits, HeaderLookup, PortPlan, RoutePlan, Se
 use crate::{
     answer::{self, Reply},
     attempt::{Attempt, Served},
-    connect::OnBehalfOf,
     downstream::{Arrival, Downstream, Http1, NoRequest},
     failure::Failure,
     forward::Attempts,
@@ -151,6 +150,9 @@ async fn steps<'a>(
     let mut lower = [0; MAX_HOST];
     let host = host_name(client, &mut lower)?;
     if let Some(https) = port.redirect_https {
+        if !port.redirect_hosts.admit(host) {
+            return Err(unknown_host(host));
+        }
         return Ok(redirect_to_https(visit, client, https, path, story).await);
     }
     let route = find_route(visit, client, port, host, path)?;
@@ -318,7 +320,7 @@ async fn forward<'a>(
     path: &[u8],
 ) -> Result<Finished, Refused> {
     let worker = &visit.worker;
-    let behalf = OnBehalfOf { source: visit.source, destination: visit.destination() };
+    let behalf = visit.on_behalf_of();
     let mut attempts = Attempts::new(worker, plan, service, behalf);
     // The clock is read as seldom as the record allows: where nothing was waited for, one moment serves two phases.
     let mut attempt_began = story.head_complete;
@@ -425,6 +427,12 @@ async fn redirect_to_https(
     };
     let termination = if status == 400 { Termination::BadRequest } else { Termination::Redirected };
     respond(visit, client, status, termination, story, write).await
+}
+
+/// A host that the https port does not go by: nobody is sent there on the word of a client.
+fn unknown_host(host: &str) -> Refused {
+    let detail = format!("no route of the https port that this port redirects to names the host `{host}`");
+    Refused { status: 404, ended: Ended::because(Termination::NoRoute, detail), told: "nothing is served here" }
 }
 
 /// Sends an answer of our own. The connection can go on only if no body is left on it.

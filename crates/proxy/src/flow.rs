@@ -17,7 +17,6 @@ use crate::{
     admission::PortGate,
     arrive,
     buffer::Buffer,
-    connect::OnBehalfOf,
     deadline::Deadline,
     downstream::{Downstream, NoRequest},
     exchange,
@@ -62,10 +61,13 @@ async fn pass(visit: &mut Visit, gate: &Arc<PortGate>, stream: TcpStream) -> Res
     visit.await_log(&deadline, port.timeouts.handshake, || arrive::is_gone(&stream)).await?;
     deadline.set(port.timeouts.handshake);
     if speaks_for_others {
-        if let Some(source) = arrive::read_proxy_header(&stream, &deadline).await? {
-            visit.source = source;
-            drop(place);
-            place = visit.worker.admission.enter(gate, source.ip(), &port.limits, in_all)?;
+        match arrive::read_proxy_header(&stream, &deadline).await? {
+            Some(source) => {
+                visit.source = source;
+                drop(place);
+                place = visit.worker.admission.enter(gate, source.ip(), &port.limits, in_all)?;
+            }
+            None => visit.is_for_nobody = true,
         }
         visit.admit()?;
     }
@@ -128,7 +130,7 @@ async fn session(visit: &mut Visit, client: Io, deadline: Deadline, early: &[u8]
     };
 
     let connect_began = Instant::now();
-    let behalf = OnBehalfOf { source: visit.source, destination: visit.destination() };
+    let behalf = visit.on_behalf_of();
     let mut attempts = Attempts::new(&worker, &plan, service, behalf);
     let endpoint_deadline = worker.deadlines.deadline();
     let connected = attempts.connect(&endpoint_deadline).await;

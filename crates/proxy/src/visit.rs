@@ -12,6 +12,7 @@ use portcullis_observe::{AccessRecord, Phases, RecordKind, RequestId, Terminatio
 use portcullis_plan::PortPlan;
 
 use crate::{
+    connect::OnBehalfOf,
     deadline::Deadline,
     log_gate,
     worker::{LocalPlan, Worker},
@@ -28,6 +29,8 @@ pub(crate) struct Visit {
     pub(crate) peer: SocketAddr,
     /// The client: the peer, or whom its PROXY header names.
     pub(crate) source: SocketAddr,
+    /// The peer has said by its PROXY header (LOCAL, UNKNOWN) that it stands for no client.
+    pub(crate) is_for_nobody: bool,
     pub(crate) accepted: Instant,
     /// Time that PROXY header and TLS took, until the first record tells it.
     pub(crate) handshake: Option<Duration>,
@@ -111,6 +114,7 @@ impl Visit {
             port,
             peer,
             source: peer,
+            is_for_nobody: false,
             accepted: Instant::now(),
             handshake: None,
             tls: None,
@@ -127,6 +131,14 @@ impl Visit {
         self.port.metrics.shard(self.worker.index)
     }
 
+    /// For whom connections to endpoints are made.
+    pub(crate) fn on_behalf_of(&self) -> OnBehalfOf {
+        if self.is_for_nobody {
+            return OnBehalfOf::Nobody;
+        }
+        OnBehalfOf::Client { source: self.source, destination: self.destination() }
+    }
+
     /// Number of the port, for headers.
     pub(crate) fn port_number(&self) -> u16 {
         match &self.port.listen {
@@ -136,7 +148,7 @@ impl Visit {
     }
 
     /// What the client connected to, for PROXY headers.
-    pub(crate) fn destination(&self) -> SocketAddr {
+    fn destination(&self) -> SocketAddr {
         match &self.port.listen {
             ListenAddress::Tcp(address) => *address,
             ListenAddress::Unix(_) => self.peer,

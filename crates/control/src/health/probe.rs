@@ -9,6 +9,7 @@ use hyper_util::rt::TokioIo;
 use portcullis_balance::Address;
 use portcullis_config::declared::ProxyProtocolOut;
 use portcullis_plan::{EndpointTls, HealthProbe};
+use portcullis_preface::proxy_protocol::{write_v1_unknown, write_v2_local};
 use portcullis_tls::{
     client::{Verify, client_config},
     words::{self, Peer},
@@ -82,7 +83,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for T {}
 
 async fn speak(target: &Target, mut stream: impl Stream) -> Result<(), Failure> {
     if let Some(version) = target.proxy_protocol {
-        stream.write_all(local_header(version)).await.map_err(Failure::Connect)?;
+        stream.write_all(&local_header(version)).await.map_err(Failure::Connect)?;
     }
     match (&target.plan.probe, &target.tls) {
         (HealthProbe::Tcp, _) => Ok(()),
@@ -134,11 +135,13 @@ async fn get(stream: impl Stream, path: &str, host: &str, expected: &[(u16, u16)
 }
 
 /// A PROXY header for a connection that nobody is behind: `UNKNOWN` in version 1, `LOCAL` in version 2.
-fn local_header(version: ProxyProtocolOut) -> &'static [u8] {
+fn local_header(version: ProxyProtocolOut) -> Vec<u8> {
+    let mut header = Vec::with_capacity(16);
     match version {
-        ProxyProtocolOut::V1 => b"PROXY UNKNOWN\r\n",
-        ProxyProtocolOut::V2 => b"\r\n\r\n\0\r\nQUIT\n\x20\x00\x00\x00",
+        ProxyProtocolOut::V1 => write_v1_unknown(&mut header),
+        ProxyProtocolOut::V2 => write_v2_local(&mut header),
     }
+    header
 }
 
 #[cfg(test)]

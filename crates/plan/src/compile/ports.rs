@@ -14,7 +14,7 @@ use portcullis_tls::{
 };
 
 use super::{Compiler, routes::addresses, said};
-use crate::{PortLimits, PortPlan, PortTimeouts, Protocol, RouteTable, Terminated};
+use crate::{KnownHosts, PortLimits, PortPlan, PortTimeouts, Protocol, RouteTable, Terminated};
 
 pub(super) fn compile(compiler: &mut Compiler<'_>, mut tables: HashMap<&str, RouteTable>) -> Vec<Arc<PortPlan>> {
     let declared = compiler.declared;
@@ -36,6 +36,7 @@ fn one(compiler: &mut Compiler<'_>, index: usize, port: &Port, routes: RouteTabl
             ListenAddress::Unix(_) => None,
         }
     });
+    let redirect_hosts = port.redirect.as_ref().map(|target| KnownHosts::of(target, &compiler.declared.routes));
     let (limits, timeouts) = (limits(compiler, port), timeouts(compiler, port));
     let role = port.role.value;
     Some(PortPlan {
@@ -48,6 +49,7 @@ fn one(compiler: &mut Compiler<'_>, index: usize, port: &Port, routes: RouteTabl
         deny: addresses(&port.deny).unwrap_or_default(),
         proxy_protocol: port.proxy_protocol.as_ref().and_then(|proxy| addresses(&proxy.from)),
         redirect_https,
+        redirect_hosts: redirect_hosts.unwrap_or_default(),
         routes,
         limits,
         timeouts,

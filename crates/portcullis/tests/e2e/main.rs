@@ -22,6 +22,7 @@ mod logs;
 mod map;
 mod material;
 mod operator;
+mod packaging;
 mod ports;
 mod postgres;
 mod probe;

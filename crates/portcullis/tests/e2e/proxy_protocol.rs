@@ -205,6 +205,26 @@ fn a_header_from_a_declared_source_is_told_on() {
     assert!(said.starts_with(b"PROXY TCP4 203.0.113.7 "), "{:?}", String::from_utf8_lossy(&said));
 }
 
+/// What a balancer before us asks for itself (its own health check) is no client's, and is not told on as one.
+#[test]
+fn a_header_that_names_nobody_is_told_on_as_one_that_names_nobody() {
+    let local = [SIGNATURE, &[0x20, 0, 0, 0]].concat();
+    for (version, expected) in [("v1", b"PROXY UNKNOWN\r\n".to_vec()), ("v2", local.clone())] {
+        let length = expected.len();
+        let backend = Backend::start(move |mut peer| {
+            let header = peer.read(length);
+            peer.send(header);
+        });
+        let text = TO_A_SERVICE
+            .replace("<version>", version)
+            .replace("protocol: tcp }", "protocol: tcp, proxy-protocol: { from: [127.0.0.1] } }");
+        let proxy = Proxy::with(&text, &[("ledger", backend.address())]);
+        for header in [b"PROXY UNKNOWN\r\n".to_vec(), local.clone()] {
+            assert_eq!(proxy.connect("db").send(&header).rest(), expected, "{version} {header:?}");
+        }
+    }
+}
+
 /// With a header for each connection, a connection belongs to one client and is not shared.
 #[test]
 fn requests_of_two_clients_never_share_a_connection_that_names_one_of_them() {

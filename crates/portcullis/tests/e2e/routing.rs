@@ -176,6 +176,36 @@ routes:
     }
 }
 
+/// Open redirect and cache poisoning: where a port redirect leads is what the client's own Host says.
+#[test]
+fn a_port_redirects_to_the_hosts_that_the_https_port_is_known_by_and_to_no_other() {
+    let authority = crate::harness::Authority::new("test");
+    let text = "
+ports:
+  plain: { listen: <plain>, role: internal, protocol: http, redirect: web }
+  web: { listen: <web>, role: internal, protocol: https, tls: { certificates: [<certificate>] } }
+routes:
+  - { port: web, host: shop.test, allow: anyone, respond: { status: 200 } }
+  - { port: web, host: \"*.apps.test\", allow: anyone, respond: { status: 200 } }
+  - { port: web, path: /healthz, allow: anyone, respond: { status: 200 } }
+";
+    let proxy = Scenario::new(text).text("certificate", &authority.issue(&["shop.test"]).yaml()).start();
+    let https = proxy.address("web").port();
+    for host in ["shop.test", "SHOP.test:8080", "shop.test.", "a.apps.test"] {
+        let response = proxy.get("plain", "/x").header("host", host).expects(308);
+        let location = response.header("location").unwrap().to_ascii_lowercase();
+        assert!(location.ends_with(&format!(":{https}/x")) && !location.contains("evil"), "{location}");
+    }
+    for host in ["evil.test", "shop.test.evil.test", "apps.test", "127.0.0.1"] {
+        let response = proxy.get("plain", "/x").header("host", host).expects(404);
+        assert_eq!(response.header("location"), None, "{host}");
+    }
+    let absolute = proxy.get("plain", "http://evil.test/x").header("host", "shop.test").expects(404);
+    assert_eq!(absolute.header("location"), None);
+    let record = proxy.log().wait_for_end("no-route");
+    assert!(record.text("detail").contains("`evil.test`"), "{record:?}");
+}
+
 #[test]
 fn fixed_answers_are_given_as_written() {
     let proxy = Scenario::new(

@@ -67,6 +67,11 @@ fn walk(answer: &mut Answer, plan: &Plan, uri: &Uri, arguments: &Explain) -> any
         return Ok(false);
     }
     if let Some(number) = port.redirect_https {
+        if !port.redirect_hosts.admit(&request.host) {
+            let found = format!("404, no route of the https port on {number} names the host {}", request.host);
+            answer.say("answer", found, Some("name it by `host:` of a route of the https port".to_owned()));
+            return Ok(false);
+        }
         answer.say("answer", format!("redirect to https on port {number}"), None);
         return Ok(true);
     }

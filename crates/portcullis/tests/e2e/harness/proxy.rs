@@ -265,6 +265,11 @@ impl Proxy {
         &self.admin
     }
 
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     pub(crate) fn process(&mut self) -> &mut Process {
         &mut self.process
     }
