@@ -59,7 +59,8 @@ struct Service {
 
 /// Declares what the facts say is open on the host, passed on as it comes (`protocol: tcp`).
 pub fn import(facts: &Facts, inputs: &Inputs) -> Imported {
-    let mut import = Import { facts, names: Names::default(), ports: Vec::new(), services: BTreeMap::new(), notes: Vec::new() };
+    let mut import =
+        Import { facts, names: Names::default(), ports: Vec::new(), services: BTreeMap::new(), notes: Vec::new() };
     for listener in &facts.listeners {
         import.listener(listener);
     }
@@ -83,8 +84,13 @@ impl<'f> Import<'f> {
             Ok(addresses) => addresses,
             Err(why) => return self.left_out(listener, &why),
         };
-        let targets: Vec<&Target> =
-            self.facts.forwards.iter().filter(|forward| forward.from == listener.key).map(|forward| &forward.target).collect();
+        let targets: Vec<&Target> = self
+            .facts
+            .forwards
+            .iter()
+            .filter(|forward| forward.from == listener.key)
+            .map(|forward| &forward.target)
+            .collect();
         let (workload, port) = match targets.as_slice() {
             [Target::Workload { key, port: Some(port) }] => match self.workload(key) {
                 Some(workload) => (workload, *port),
@@ -137,8 +143,13 @@ impl<'f> Import<'f> {
         let is_only = !self.services.keys().any(|(key, _)| *key == workload.key);
         let wish = if is_only { workload.name.clone() } else { format!("{}-{port}", workload.name) };
         let name = self.names.free("service", &wish);
-        let service =
-            Service { name: name.clone(), host: workload.name.clone(), port, protocol: protocol(port), place: workload.place };
+        let service = Service {
+            name: name.clone(),
+            host: workload.name.clone(),
+            port,
+            protocol: protocol(port),
+            place: workload.place,
+        };
         self.services.insert((&workload.key, port), service);
         name
     }

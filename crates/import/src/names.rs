@@ -18,7 +18,8 @@ impl Names {
         };
         let wish: String = wish.chars().map(allowed).take(LONGEST - 4).collect();
         let numbered = (2..).map(|number| format!("{wish}-{number}"));
-        let free = std::iter::once(wish.clone()).chain(numbered).find(|name| !self.given.contains(&(kind, name.clone())));
+        let free =
+            std::iter::once(wish.clone()).chain(numbered).find(|name| !self.given.contains(&(kind, name.clone())));
         let name = free.unwrap_or(wish);
         self.given.insert((kind, name.clone()));
         name

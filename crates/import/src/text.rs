@@ -17,12 +17,16 @@ pub(crate) fn render(ports: &[Port], services: &[Service], inputs: &Inputs) -> S
     for port in ports {
         let role = if port.is_public { "public" } else { "internal" };
         let from = place(port.place, inputs);
-        let _ = writeln!(text, "  {}: {{ listen: \"{}\", role: {role}, protocol: tcp }} # {from}", port.name, port.listen);
+        let _ =
+            writeln!(text, "  {}: {{ listen: \"{}\", role: {role}, protocol: tcp }} # {from}", port.name, port.listen);
     }
     text.push_str("\nservices:\n");
     for Service { name, host, port, protocol, place: said } in services {
         let from = place(*said, inputs);
-        let _ = writeln!(text, "  {name}: {{ port: {port}, protocol: {protocol}, endpoints: [\"{host}:{port}\"] }} # {from}");
+        let _ = writeln!(
+            text,
+            "  {name}: {{ port: {port}, protocol: {protocol}, endpoints: [\"{host}:{port}\"] }} # {from}"
+        );
     }
     text.push_str("\nroutes:\n");
     for service in services {

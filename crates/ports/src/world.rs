@@ -77,11 +77,11 @@ impl World for Host {
 }
 
 fn udp_holders(place: &Place) -> Vec<String> {
-    let Ok(Some(open)) = namespace(&place.space).map(|namespace| namespace.map(|here| inventory::sockets(&here))) else {
+    let Ok(Some(open)) = namespace(&place.space).map(|namespace| namespace.map(|here| inventory::sockets(&here)))
+    else {
         return Vec::new();
     };
-    let is_meant =
-        |socket: &&OpenSocket| socket.protocol == Protocol::Udp && socket.address.port() == place.port;
+    let is_meant = |socket: &&OpenSocket| socket.protocol == Protocol::Udp && socket.address.port() == place.port;
     let said = |socket: &OpenSocket| match socket.processes.first() {
         Some(process) => {
             format!("{} (pid {}, user {}) has {} over UDP", process.command, process.pid, process.user, socket.address)

@@ -16,9 +16,9 @@ mod registry;
 mod ways;
 
 pub use facts::{
-    Address, Allowance, Assertion, Behind, Build, Declaration, EVERYBODY, Facts, Forward, Guard, Image, Kind, Listener,
-    Mount, NumberRange, Opening, Owner, PortSpan, Reach, Restriction, Role, Sharing, Side, Space, Target, Transport,
-    Workload, WorkloadPort,
+    Address, Allowance, Assertion, Behind, Build, Copied, Declaration, EVERYBODY, Facts, Forward, Guard, Image, Kind,
+    Listener, Mount, NumberRange, Opening, Owner, PortSpan, Reach, Restriction, Role, Sharing, Side, Space, Target,
+    Transport, Workload, WorkloadPort,
 };
 pub(crate) use openings::UNSERVED;
 pub use ways::{Hop, LooseEnd, Way, Ways, target_text};

@@ -152,7 +152,8 @@ impl<'t> Lexer<'t> {
         let Some(length) = self.expression(0, self.text.len()) else { return false };
         let inside = rest[2..length - 2].trim_matches(['-', ' ', '\t', '\n', '\r']);
         let first = inside.split([' ', '\t', '\n', '(']).next().unwrap_or("");
-        let steers = WORDS.contains(&first.trim_start_matches(['#', '/'])) || inside.starts_with("/*") || inside.contains(":=");
+        let steers =
+            WORDS.contains(&first.trim_start_matches(['#', '/'])) || inside.starts_with("/*") || inside.contains(":=");
         let to_line_end = |byte: &u8| *byte != b'\n';
         let before = self.text.as_bytes()[..self.at].iter().rev().take(MAX_INDENTATION).take_while(|b| to_line_end(b));
         let behind = rest.as_bytes()[length..].iter().take(MAX_INDENTATION).take_while(|b| to_line_end(b));

@@ -116,7 +116,7 @@ impl Misspelt<'_> {
 
     fn block(&mut self, body: &Body, names: Option<&str>) {
         let Some(names) = names else { return };
-        let names: Vec<&str> = words([&names]).collect();
+        let names: Vec<&str> = names.split_ascii_whitespace().collect();
         for attribute in body.attributes() {
             self.name(attribute.key.as_str(), attribute.key.span(), &names);
         }
@@ -124,7 +124,7 @@ impl Misspelt<'_> {
 
     /// Blocks that are written as a list of objects.
     fn objects(&mut self, value: &Expression, names: &str) {
-        let names: Vec<&str> = words([&names]).collect();
+        let names: Vec<&str> = names.split_ascii_whitespace().collect();
         let items = value.as_array().into_iter().flat_map(hcl_edit::expr::Array::iter);
         for (key, _) in items.filter_map(Expression::as_object).flatten() {
             if let ObjectKey::Ident(ident) = key {

@@ -46,8 +46,12 @@ fn two_frontends_on_one_port_are_refused_until_the_file_says_that_they_are_meant
     let output = check(folder.path(), &["haproxy.cfg", "--format", "short", "--fail-on", "critical"]);
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8(output.stdout).unwrap();
-    assert!(said.contains("haproxy.cfg:7:8: critical: frontend `fe2` binds port 80, which frontend `fe1` holds"), "{said}");
-    let meant = TWO_FRONTENDS.replace("  bind :80\n  def", "  # portcullis: ignore PC501: both answer alike\n  bind :80\n  def");
+    assert!(
+        said.contains("haproxy.cfg:7:8: critical: frontend `fe2` binds port 80, which frontend `fe1` holds"),
+        "{said}"
+    );
+    let meant = TWO_FRONTENDS
+        .replace("  bind :80\n  def", "  # portcullis: ignore PC501: both answer alike\n  bind :80\n  def");
     fs::write(folder.path().join("haproxy.cfg"), meant).unwrap();
     assert_eq!(check(folder.path(), &["haproxy.cfg", "--fail-on", "critical"]).status.code(), Some(0));
 }
@@ -74,7 +78,8 @@ fn a_route_to_a_port_that_its_service_does_not_have_is_found_at_the_route() {
         );
         let folder = folder(&[("compose.yaml", &compose), (name, text)]);
         let said = found(&folder);
-        let expected = format!("{place}: high: Compose service `api` does not say that it listens on 3001, only on 3000");
+        let expected =
+            format!("{place}: high: Compose service `api` does not say that it listens on 3001, only on 3000");
         assert!(said.contains(&expected), "{said}");
     }
 }
@@ -139,7 +144,10 @@ routes:
                  location /new {\n      proxy_pass http://10.0.0.9:3005;\n    }\n  }\n}\n";
     let folder = folder(&[("portcullis.yaml", own), ("nginx.conf", nginx)]);
     let said = found(&folder);
-    assert!(said.contains("nginx.conf:9:25: medium: nginx passes on to 10.0.0.9:3005, and no service declares port 3005"), "{said}");
+    assert!(
+        said.contains("nginx.conf:9:25: medium: nginx passes on to 10.0.0.9:3005, and no service declares port 3005"),
+        "{said}"
+    );
     assert!(!said.contains("declares port 3000"), "{said}");
 }
 

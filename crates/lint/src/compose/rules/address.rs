@@ -141,7 +141,9 @@ fn loopback(subject: &Subject<'_>, port: &Published, mapping: &Mapping) -> Optio
         let (written, _) = subject.written(port.entry)?;
         let rest = match mapping.address {
             // What follows the address; an IPv6 address may stand without brackets, and a variable may be in its place.
-            HostAddress::Ip(_) => ["0.0.0.0:", "[::]:", ":::"].iter().find_map(|wildcard| written.strip_prefix(wildcard))?,
+            HostAddress::Ip(_) => {
+                ["0.0.0.0:", "[::]:", ":::"].iter().find_map(|wildcard| written.strip_prefix(wildcard))?
+            }
             _ => written,
         };
         let is_bare_target = matches!(mapping.address, HostAddress::Unsaid) && !port.text.contains(':');

@@ -27,7 +27,7 @@ pub(super) static RULES: &[&Rule] = &[
     &exposure::WILDCARD_BIND,
     &control::EXPOSED_CONTROL,
     &conflicts::CONTROL_SHARES_PORT,
-    &backends::STRAY_SERVER,
+    &STRAY_SERVER,
     &logging::PROBES_NOT_LOGGED,
     &namespaces::NAMESPACE,
     &backends::BACKEND_NAMES,

@@ -84,7 +84,8 @@ fn no_default(port: u16, group: &Group<'_, '_>) -> Option<Finding> {
     if is_said || !differ || is_catch_all {
         return None;
     }
-    let message = format!("{} answers on port {port} for every name that no server has, because it is read first", first.title());
+    let message =
+        format!("{} answers on port {port} for every name that no server has, because it is read first", first.title());
     let edit = Edit { span: Span { start: listen.span.end, ..listen.span }, replacement: " default_server".to_owned() };
     let text = format!(
         "if that is meant, write `listen {} default_server`; if not, add a server that answers `return 444;`",
