@@ -3,9 +3,15 @@
 //! A mismatched port is the most ordinary of mistakes, and the answer lies in the kernel's tables as long as the
 //! endpoint is on this host. All of this reads `/proc` whole: ask when a state changes, not for each request.
 
-use std::{fmt, net::SocketAddr, path::PathBuf};
+use std::{
+    cmp::Reverse,
+    fmt,
+    hash::{DefaultHasher, Hash, Hasher},
+    net::SocketAddr,
+    path::PathBuf,
+};
 
-use procfs::process::Process;
+use procfs::{ProcError, process::Process};
 
 use crate::{
     addresses::is_local,
@@ -30,13 +36,22 @@ pub struct ProcessIdentity {
     started: u64,
     /// What it runs and where; not visible for processes of other users.
     program: Option<(PathBuf, PathBuf)>,
+    /// The words of its command line, each as a number: they may hold secrets.
+    arguments: Vec<u64>,
 }
 
 impl ProcessIdentity {
+    /// `None` if it has ended or is about to: the kernel takes a process's program away before its sockets, and what
+    /// is then left of it would be recognised in nothing that is started later.
     fn of(pid: i32) -> Option<Self> {
         let process = Process::new(pid).ok()?;
-        let program = process.exe().ok().zip(process.cwd().ok());
-        Some(Self { pid, command: processes::command(pid), started: started(pid)?, program })
+        let program = match process.exe().and_then(|program| Ok((program, process.cwd()?))) {
+            Ok(program) => Some(program),
+            Err(ProcError::PermissionDenied(_)) => None,
+            Err(_) => return None,
+        };
+        let arguments = process.cmdline().unwrap_or_default().iter().map(|argument| digest(argument)).collect();
+        Some(Self { pid, command: processes::command(pid), started: started(pid)?, program, arguments })
     }
 
     fn is_same_process(&self, other: &Self) -> bool {
@@ -48,9 +63,20 @@ impl ProcessIdentity {
         self.command == other.command && self.program.is_some() && self.program == other.program
     }
 
+    /// How many words of the command line they share: what tells the services of one interpreter apart.
+    fn likeness(&self, other: &Self) -> usize {
+        self.arguments.iter().filter(|argument| other.arguments.contains(argument)).count()
+    }
+
     fn is_alive(&self) -> bool {
         Self::of(self.pid).is_some_and(|now| now.is_same_process(self))
     }
+}
+
+fn digest(argument: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    argument.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// The process that listens on `endpoint`, if it is on this host and can be seen. Health checks remember it while the
@@ -133,7 +159,9 @@ pub fn nobody_listens(
         if !same_process.is_empty() {
             return found(Lead::SameProcess, same_process);
         }
-        let same_program = matching(&others, |holder| identity(holder).is_some_and(|now| now.is_same_program(last)));
+        let same_program = most_alike(&others, |holder| {
+            identity(holder).filter(|now| now.is_same_program(last)).map(|now| now.likeness(last))
+        });
         if !same_program.is_empty() {
             return found(Lead::SameProgram, same_program);
         }
@@ -151,6 +179,15 @@ pub fn nobody_listens(
 
 fn matching(holders: &[Holder], wanted: impl Fn(&Holder) -> bool) -> Vec<Holder> {
     holders.iter().filter(|holder| wanted(holder)).cloned().collect()
+}
+
+/// Those of the holders that have a likeness of which it is the highest.
+fn most_alike(holders: &[Holder], likeness: impl Fn(&Holder) -> Option<usize>) -> Vec<Holder> {
+    let mut alike: Vec<(usize, &Holder)> =
+        holders.iter().filter_map(|holder| Some((likeness(holder)?, holder))).collect();
+    alike.sort_by_key(|(likeness, _)| Reverse(*likeness));
+    let highest = alike.first().map(|(likeness, _)| *likeness);
+    alike.into_iter().take_while(|(likeness, _)| Some(*likeness) == highest).map(|(_, holder)| holder.clone()).collect()
 }
 
 impl fmt::Display for NobodyListens {

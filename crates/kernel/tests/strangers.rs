@@ -27,9 +27,14 @@ struct Stranger {
 impl Stranger {
     /// Started in `folder`: with the program, that is what services are recognised by, and tests run side by side.
     fn new(folder: &Path) -> Self {
+        Self::named("nobody", folder)
+    }
+
+    /// With a word on its command line that makes no difference to what it does.
+    fn named(name: &str, folder: &Path) -> Self {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .current_dir(folder)
-            .args(["--exact", "stranger", "--nocapture"])
+            .args(["--exact", "stranger", "--nocapture", name])
             .env("STRANGER", "1")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -281,6 +286,24 @@ fn a_service_that_was_started_anew_is_found_by_its_program_and_replicas_in_place
     assert_eq!(found.lead, Lead::SameProgram, "{found}");
     assert_eq!(found.listeners.iter().map(|holder| holder.address).collect::<Vec<_>>(), [moved]);
     assert_eq!(nobody_listens(endpoint, Some(&identity), &[moved]).lead, Lead::Gone(identity));
+}
+
+#[test]
+fn of_several_services_that_one_program_runs_the_one_with_the_same_words_on_its_command_line_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let started = |name: &str| {
+        let mut stranger = Stranger::named(name, folder.path());
+        let address = stranger.told("listen 127.0.0.1:0");
+        (stranger, address)
+    };
+    let (old, endpoint) = started("shop");
+    let identity = identify(endpoint).unwrap();
+    drop(old);
+    let (_mail, _) = started("mail");
+    let (_shop, moved) = started("shop");
+    let found = nobody_listens(endpoint, Some(&identity), &[]);
+    assert_eq!(found.lead, Lead::SameProgram, "{found}");
+    assert_eq!(found.listeners.iter().map(|holder| holder.address).collect::<Vec<_>>(), [moved]);
 }
 
 #[test]

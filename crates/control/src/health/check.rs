@@ -52,9 +52,10 @@ struct Memory {
     streak: Streak,
     /// The last failure in words, and when it was explained.
     failure: Option<(String, Instant)>,
-    /// The process that was seen behind the endpoint while it was up.
+    /// The process that was last seen behind the endpoint while it was up.
     process: Option<ProcessIdentity>,
-    has_looked: bool,
+    /// When that was last looked for since the endpoint came up, and whether it was found.
+    looked: Option<(Instant, bool)>,
 }
 
 impl Memory {
@@ -79,11 +80,14 @@ impl Memory {
                 self.failure = None;
                 if concluded == Some(Checked::Up) {
                     conclude_up(target, before);
-                    self.has_looked = false;
+                    self.looked = None;
                 }
-                // Looking is slow: once for each time that it comes up, not with every check.
-                if !std::mem::replace(&mut self.has_looked, true) {
-                    self.process = process_behind(target, bounds).await;
+                // Looking is slow: once for each time that it comes up, not with every check. Whoever is not found
+                // may have been on the way out, and another may serve by now.
+                if self.looked.is_none_or(|(at, found)| !found && at.elapsed() >= LOOK_AGAIN) {
+                    let seen = process_behind(target, bounds).await;
+                    self.looked = Some((Instant::now(), seen.is_some()));
+                    self.process = seen.or(self.process.take());
                 }
             }
             Err(failure) => {
@@ -103,6 +107,9 @@ impl Memory {
 
 /// A reason is looked for again after so long: a service that was started on the wrong port shows up by then.
 const EXPLAIN_AGAIN: Duration = Duration::from_secs(5);
+/// The process behind an endpoint, where it was not found, is looked for again after so long: it may belong to
+/// another user and stay invisible for good.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 fn conclude_up(target: &Target, before: Checked) {
     target.state.conclude(Checked::Up, None);

@@ -1,8 +1,15 @@
 //! Which endpoint gets a request, and what happens when endpoints fail.
 
-use std::{collections::BTreeMap, net::SocketAddr, thread, time::Instant};
+use std::{
+    collections::BTreeMap,
+    net::{SocketAddr, TcpStream},
+    path::Path,
+    process::{Command, Stdio},
+    thread,
+    time::Instant,
+};
 
-use crate::harness::{Backend, Proxy, Scenario, Web, free_address, wait_until};
+use crate::harness::{Backend, Process, Proxy, Scenario, Web, free_address, wait_until};
 
 /// A service with these settings, on one worker so that its rotation is seen whole.
 fn proxy_for(endpoints: &[SocketAddr], settings: &str) -> Proxy {
@@ -152,22 +159,38 @@ fn tcp_checks_find_out_that_nobody_listens_and_say_so() {
 /// A mismatched port is never silent.
 #[test]
 fn a_service_that_listens_on_another_port_than_declared_is_named_with_that_port() {
-    let declared = free_address();
-    let mut script = std::process::Command::new("/usr/bin/python3");
-    script.args(["-m", "http.server", "--bind", "127.0.0.1", &declared.port().to_string()]);
-    let first =
-        crate::harness::Process::start(script.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()));
+    // A program and its folder are what a service is recognised by: one folder for each test.
+    let folder = tempfile::tempdir().unwrap();
+    let (declared, actual) = (free_address(), free_address());
+    let first = file_server(folder.path(), declared);
     let proxy = proxy_for(&[declared], "health: { tcp: true, every: 50ms, rise: 1, fall: 1 }");
-    wait_for_state(&proxy, declared, "up");
+    // Who serves an endpoint is looked up within the check that finds it up, so before the next one.
+    wait_for_passed_checks(&proxy, 2);
     drop(first);
-    let actual = free_address();
-    let mut script = std::process::Command::new("/usr/bin/python3");
-    script.args(["-m", "http.server", "--bind", "127.0.0.1", &actual.port().to_string()]);
-    let _second =
-        crate::harness::Process::start(script.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()));
+    let _second = file_server(folder.path(), actual);
     wait_until("the reason names the port on which the service does listen", || {
         let (state, reason) = state_of(&proxy, declared);
-        (state == "down" && reason.contains(&actual.port().to_string())).then_some(())
+        let expected = "the program that served it before listens elsewhere: ";
+        (state == "down" && reason.contains(expected) && reason.contains(&actual.to_string())).then_some(())
+    });
+}
+
+/// A program of the system that listens on `address`.
+fn file_server(folder: &Path, address: SocketAddr) -> Process {
+    let mut command = Command::new("/usr/bin/python3");
+    command.current_dir(folder).args(["-m", "http.server", "--bind", "127.0.0.1", &address.port().to_string()]);
+    let server = Process::start(command.stdout(Stdio::null()).stderr(Stdio::null()));
+    wait_until(&format!("somebody listens on {address}"), || TcpStream::connect(address).ok());
+    server
+}
+
+/// Waits until the checks of the only endpoint have passed so often.
+fn wait_for_passed_checks(proxy: &Proxy, count: u64) {
+    wait_until(&format!("{count} checks have passed"), || {
+        let page = proxy.admin().request("GET", "/metrics").expects(200).text();
+        let is_meant = |line: &&str| line.starts_with("portcullis_endpoint_health_checks") && line.contains("passed");
+        let passed = page.lines().find(is_meant)?.rsplit_once(' ')?.1.parse::<u64>().ok()?;
+        (passed >= count).then_some(())
     });
 }
 
