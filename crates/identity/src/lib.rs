@@ -12,12 +12,17 @@
 //! - A standing never outlives what it rests on: the token's expiry, the session, the user, the key that signed.
 //! - Secrets (tokens, cookies, passwords) are in no `Debug`, no error and no log.
 
+pub mod fetch;
 mod presented;
 mod principal;
 mod refusal;
+mod secret;
 mod standing;
+#[cfg(test)]
+mod stub;
 
 pub use presented::{ClientCertificate, Presented};
 pub use principal::{Kind, Principal};
 pub use refusal::{NotProven, Refusal};
+pub use secret::Secret;
 pub use standing::{Basis, Standing, State};

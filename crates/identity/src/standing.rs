@@ -100,8 +100,7 @@ impl Standing {
             let left = (UNIX_EPOCH + Duration::from_secs(self.expires)).duration_since(SystemTime::now());
             let Ok(left) = left else { return State::Ended };
             // At most an hour at once: the wall clock may be set while this waits.
-            if tokio::time::timeout(left.min(Duration::from_secs(3600)), changed).await.is_err() && !self.stands(now())
-            {
+            if tokio::time::timeout(left.min(Duration::from_hours(1)), changed).await.is_err() && !self.stands(now()) {
                 return State::Ended;
             }
         }
