@@ -1,7 +1,8 @@
 //! The embedded store: one SQLite file in which Portcullis remembers what must outlive a process.
 //!
 //! Owns: where the file lies, who may read it, how it is opened, its schema and the way from an older schema to this
-//! one, and the rows of each table ([`leases`], [`reservations`]).
+//! one, and the rows of each table ([`leases`], [`reservations`],
+//! [`keys`], [`sessions`], [`users`]).
 //!
 //! Must not know: what the rows mean. Which port is free, when a lease ends and who may have it is decided by the
 //! crates above; the store keeps what they say, all of it or nothing.
@@ -10,12 +11,15 @@
 //! leaves done or not begun; several processes may use the file at once, and writers wait for each other.
 
 mod error;
+pub mod keys;
 pub mod leases;
 mod migrations;
 mod open;
 mod place;
 pub mod reservations;
+pub mod sessions;
 mod transaction;
+pub mod users;
 
 pub use error::StoreError;
 pub use open::Store;

@@ -10,9 +10,9 @@ use crate::StoreError;
 const APPLICATION_ID: i64 = 0x5072_7463;
 
 /// Each step brings a file one version further. What has been released is never edited: a change is a further step.
-const STEPS: [&str; 1] = [include_str!("schema/1-leases.sql")];
+const STEPS: [&str; 2] = [include_str!("schema/1-leases.sql"), include_str!("schema/2-identity.sql")];
 /// The version after all of them.
-const LATEST: i64 = 1;
+const LATEST: i64 = 2;
 
 /// Brings the file to the latest version. Several processes may do it at once: the first does, the others find it done.
 pub(crate) fn run(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, Params, Row};
 
-use crate::{StoreError, leases::Leases, reservations::Reservations};
+use crate::{StoreError, keys::Keys, leases::Leases, reservations::Reservations, sessions::Sessions, users::Users};
 
 /// A transaction, made by [`crate::Store::write`] and [`crate::Store::read`].
 #[derive(Debug)]
@@ -26,6 +26,21 @@ impl<'s> Transaction<'s> {
     /// The table of reservations.
     pub fn reservations(&self) -> Reservations<'_> {
         Reservations::new(self)
+    }
+
+    /// The table of keys.
+    pub fn keys(&self) -> Keys<'_> {
+        Keys::new(self)
+    }
+
+    /// The table of sessions.
+    pub fn sessions(&self) -> Sessions<'_> {
+        Sessions::new(self)
+    }
+
+    /// The table of users.
+    pub fn users(&self) -> Users<'_> {
+        Users::new(self)
     }
 
     pub(crate) fn commit(self) -> Result<(), StoreError> {
