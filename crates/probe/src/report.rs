@@ -1,6 +1,6 @@
 //! Everything that one run has to say.
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
 use portcullis_kernel::inventory::{Inventory, OpenSocket, Overflows, State};
 use serde::Serialize;
@@ -9,6 +9,7 @@ use crate::{
     check::Severity,
     inventory::holders,
     outcome::{Outcome, THIS_HOST, Verdict},
+    run::is_client,
 };
 
 /// One run.
@@ -53,6 +54,8 @@ pub struct Listener {
     pub holder: String,
     /// Sockets on this address.
     pub sockets: usize,
+    /// Whether it is most likely a client that waits for answers: a UDP socket on an ephemeral number.
+    pub client: bool,
 }
 
 impl Listener {
@@ -64,7 +67,7 @@ impl Listener {
     }
 
     /// Those of one namespace, one for each address and protocol.
-    pub fn of(namespace: &str, inventory: &Inventory) -> Vec<Self> {
+    pub fn of(namespace: &str, inventory: &Inventory, ephemeral: &RangeInclusive<u16>) -> Vec<Self> {
         let listening: Vec<&OpenSocket> =
             inventory.sockets.iter().filter(|socket| socket.state == State::Listening).collect();
         let together =
@@ -76,6 +79,7 @@ impl Listener {
                 address: sockets[0].address.to_string(),
                 holder: holders(sockets),
                 sockets: sockets.len(),
+                client: is_client(sockets[0].protocol, sockets[0].address.port(), ephemeral),
             })
             .collect()
     }

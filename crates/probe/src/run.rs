@@ -3,12 +3,13 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
+    ops::RangeInclusive,
     sync::Arc,
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
 use portcullis_kernel::{
-    inventory::{self, Inventory, Mark, Overflows, sockets},
+    inventory::{self, Inventory, Mark, Overflows, Protocol, sockets},
     namespace::Namespace,
     settings::PortSettings,
 };
@@ -16,7 +17,7 @@ use portcullis_tls::material::Certificate;
 
 use crate::{
     attack::{self, Means},
-    bounds::{Bounds, Budget},
+    bounds::{Bounds, Budget, Stop},
     check::Group,
     estate::Estate,
     inventory::{Beyond, Live, check_overflows},
@@ -43,6 +44,8 @@ pub struct Options {
     pub client: Option<Certificate>,
     /// The counters of dropped connections that this run compares with; `None` for those at its beginning.
     pub since: Option<Overflows>,
+    /// Ends the run before its time.
+    pub stop: Stop,
 }
 
 /// Does it.
@@ -67,7 +70,7 @@ pub fn run(estate: &Estate<'_>, file: &str, options: &Options) -> Report {
         report.overflows = overflows();
         report.outcomes.push(check_overflows(before, report.overflows));
     }
-    let budget = Arc::new(Budget::new(options.bounds));
+    let budget = Arc::new(Budget::new(options.bounds, options.stop.clone()));
     let services = estate.namespaces().into_iter().filter_map(|name| Namespace::named(name).ok());
     let namespaces: Vec<Namespace> = options.namespaces.iter().cloned().chain(services).collect();
     let permit = Permit::new(&namespaces, &options.targets);
@@ -94,8 +97,9 @@ pub fn run(estate: &Estate<'_>, file: &str, options: &Options) -> Report {
 pub fn look(estate: &Estate<'_>, options: &Options, report: &mut Report) -> Live {
     let mut take = |name: &str, namespace: &Namespace| -> Inventory {
         let inventory = sockets(namespace);
+        let ephemeral = ephemeral(namespace);
         report.unseen.extend(inventory.unseen.iter().map(|unseen| format!("{name}: {unseen}")));
-        report.listeners.extend(Listener::of(name, &inventory));
+        report.listeners.extend(Listener::of(name, &inventory, &ephemeral));
         inventory
     };
     let here = take(THIS_HOST, &Namespace::own());
@@ -113,12 +117,30 @@ pub fn look(estate: &Estate<'_>, options: &Options, report: &mut Report) -> Live
     Live { here, namespaces, settings: PortSettings::of(&Namespace::own()).ok() }
 }
 
-/// What listens anywhere that a run looks, cheaply: when it changes it is worth to look again.
+/// What listens anywhere that a run looks, cheaply: when it changes it is worth to look again. UDP clients come and go
+/// with every question that this host asks, and are left out.
 pub fn marks(estate: &Estate<'_>, options: &Options) -> BTreeSet<Mark> {
     let services = estate.namespaces().into_iter().filter_map(|name| Namespace::named(name).ok());
     let others = options.namespaces.iter().cloned().chain(services);
-    [Namespace::own()].into_iter().chain(others).flat_map(|namespace| inventory::marks(&namespace)).collect()
+    let of = |namespace: Namespace| {
+        let ephemeral = ephemeral(&namespace);
+        let marks = inventory::marks(&namespace).into_iter();
+        marks.filter(move |(protocol, address, _)| !is_client(*protocol, address.port(), &ephemeral))
+    };
+    [Namespace::own()].into_iter().chain(others).flat_map(of).collect()
 }
+
+/// A UDP socket without a peer on an ephemeral number is mostly a client, of DNS for one.
+pub(crate) fn is_client(protocol: Protocol, number: u16, ephemeral: &RangeInclusive<u16>) -> bool {
+    protocol == Protocol::Udp && ephemeral.contains(&number)
+}
+
+fn ephemeral(namespace: &Namespace) -> RangeInclusive<u16> {
+    PortSettings::of(namespace).map_or(EPHEMERAL, |settings| settings.ephemeral)
+}
+
+/// As the kernel has it by default.
+const EPHEMERAL: RangeInclusive<u16> = 32_768..=60_999;
 
 fn overflows() -> Overflows {
     inventory::overflows(&Namespace::own()).unwrap_or_default()

@@ -53,21 +53,37 @@ impl Watch {
         &self.report
     }
 
-    /// Takes in a run of some groups; tells what has changed. What other groups said stays as it was.
-    pub fn observe(&mut self, mut run: Report, groups: &[Group]) -> Vec<Event> {
+    /// Takes in a look: who listens by now, and what some groups have to say. What others said stays as it was.
+    pub fn looked(&mut self, run: Report, groups: &[Group]) -> Vec<Event> {
         let mut events = listeners(&self.report.listeners, &run.listeners);
-        events.extend(outcomes(&self.report.outcomes, &run.outcomes, groups));
-        let is_kept = |outcome: &Outcome| !groups.contains(&outcome.check.group());
-        run.outcomes.extend(self.report.outcomes.drain(..).filter(is_kept));
-        run.sort();
-        self.report = run;
+        events.extend(self.take_in(run.outcomes, groups));
+        self.report.started = run.started;
+        self.report.listeners = run.listeners;
+        self.report.unseen = run.unseen;
+        self.report.overflows = run.overflows;
+        events
+    }
+
+    /// Takes in what came of trying, which began a while ago: listeners have been looked at since.
+    pub fn tried(&mut self, run: Report, groups: &[Group]) -> Vec<Event> {
+        let Report { outcomes, took, connections, .. } = run;
+        (self.report.took, self.report.connections) = (took, connections);
+        self.take_in(outcomes, groups)
+    }
+
+    fn take_in(&mut self, fresh: Vec<Outcome>, groups: &[Group]) -> Vec<Event> {
+        let events = outcomes(&self.report.outcomes, &fresh, groups);
+        self.report.outcomes.retain(|outcome| !groups.contains(&outcome.check.group()));
+        self.report.outcomes.extend(fresh);
+        self.report.sort();
         events
     }
 }
 
 fn listeners(before: &[Listener], now: &[Listener]) -> Vec<Event> {
     fn by_place(listeners: &[Listener]) -> BTreeMap<Place<'_>, &Listener> {
-        listeners.iter().map(|one| ((one.namespace.as_str(), one.protocol, one.address.as_str()), one)).collect()
+        let servers = listeners.iter().filter(|one| !one.client);
+        servers.map(|one| ((one.namespace.as_str(), one.protocol, one.address.as_str()), one)).collect()
     }
     let (before, now) = (by_place(before), by_place(now));
     let gone = before.iter().filter(|(place, _)| !now.contains_key(*place)).map(|(_, one)| Event::Gone((*one).clone()));
@@ -84,17 +100,20 @@ fn listeners(before: &[Listener], now: &[Listener]) -> Vec<Event> {
     events
 }
 
+/// What stays the same of an outcome from run to run, and which it is of several that have that in common: a subject may
+/// be asked one thing in several ways, of a certificate for each host for one.
+type Key<'o> = ((Check, &'o str, &'o str), usize);
+
+fn by_key<'o>(outcomes: &'o [Outcome], groups: &[Group]) -> BTreeMap<Key<'o>, &'o Outcome> {
+    let mut of_groups: Vec<&Outcome> =
+        outcomes.iter().filter(|outcome| groups.contains(&outcome.check.group())).collect();
+    of_groups.sort_by_key(|outcome| (outcome.key(), &outcome.tried));
+    let alike = of_groups.chunk_by(|first, second| first.key() == second.key());
+    let numbered = alike.flat_map(|alike| alike.iter().enumerate());
+    numbered.map(|(index, outcome)| ((outcome.key(), index), *outcome)).collect()
+}
+
 fn outcomes(before: &[Outcome], now: &[Outcome], groups: &[Group]) -> Vec<Event> {
-    // A subject may be asked one thing in several ways, of a certificate for each host for one.
-    type Key<'o> = (Check, &'o str, &'o str, &'o str);
-    fn by_key<'o>(outcomes: &'o [Outcome], groups: &[Group]) -> BTreeMap<Key<'o>, &'o Outcome> {
-        let of_groups = outcomes.iter().filter(|outcome| groups.contains(&outcome.check.group()));
-        let key = |outcome: &'o Outcome| {
-            let way = if outcome.check == Check::WrongCertificate { outcome.tried.as_str() } else { "" };
-            (outcome.check, outcome.subject.as_str(), outcome.vantage.as_str(), way)
-        };
-        of_groups.map(|outcome| (key(outcome), outcome)).collect()
-    }
     let (before, now) = (by_key(before, groups), by_key(now, groups));
     let failed = |outcome: Option<&&Outcome>| outcome.is_some_and(|outcome| outcome.verdict == Verdict::Fail);
     let mut events = Vec::new();
@@ -128,6 +147,7 @@ mod tests {
             address: (*address).to_owned(),
             holder: (*holder).to_owned(),
             sockets: 1,
+            client: false,
         };
         Report {
             file: String::new(),
@@ -150,10 +170,41 @@ mod tests {
     #[test]
     fn listeners_that_come_go_and_change_hands_are_told() {
         let mut watch = Watch::new(report(&[("127.0.0.1:1", "a"), ("127.0.0.1:2", "b")], Vec::new()));
-        let events = watch.observe(report(&[("127.0.0.1:2", "c"), ("127.0.0.1:3", "d")], Vec::new()), &Group::ALL);
+        let events = watch.looked(report(&[("127.0.0.1:2", "c"), ("127.0.0.1:3", "d")], Vec::new()), &Group::ALL);
         assert_eq!(names(&events), ["gone", "handed", "appeared"]);
-        let events = watch.observe(report(&[("127.0.0.1:2", "c"), ("127.0.0.1:3", "d")], Vec::new()), &Group::ALL);
+        let events = watch.looked(report(&[("127.0.0.1:2", "c"), ("127.0.0.1:3", "d")], Vec::new()), &Group::ALL);
         assert_eq!(events, []);
+    }
+
+    #[test]
+    fn clients_that_come_and_go_are_not_told() {
+        let mut with_client = report(&[("0.0.0.0:45123", "resolver")], Vec::new());
+        with_client.listeners[0].client = true;
+        let mut watch = Watch::new(report(&[], Vec::new()));
+        assert_eq!(watch.looked(with_client, &Group::ALL), []);
+        assert_eq!(watch.looked(report(&[], Vec::new()), &Group::ALL), []);
+    }
+
+    #[test]
+    fn what_was_tried_says_nothing_of_listeners_that_came_meanwhile() {
+        let mut watch = Watch::new(report(&[("127.0.0.1:1", "a")], Vec::new()));
+        let exposed = Outcome::fail(Check::ExposedPort, "port `web`", "", "");
+        let events = watch.tried(report(&[], vec![exposed.clone()]), &[Group::Reach]);
+        assert_eq!(events, [Event::Failed(exposed)]);
+        assert_eq!(watch.report().listeners.len(), 1);
+    }
+
+    #[test]
+    fn several_outcomes_of_one_subject_are_each_told() {
+        let shown = |host: &str, verdict| Outcome {
+            verdict,
+            ..Outcome::pass(Check::WrongCertificate, "port `web`", format!("asked for {host}"), "")
+        };
+        let mut watch = Watch::new(report(&[], Vec::new()));
+        let both = vec![shown("a", Verdict::Fail), shown("b", Verdict::Fail)];
+        assert_eq!(names(&watch.tried(report(&[], both), &[Group::Reach])), ["failed", "failed"]);
+        let one = vec![shown("a", Verdict::Pass), shown("b", Verdict::Fail)];
+        assert_eq!(names(&watch.tried(report(&[], one), &[Group::Reach])), ["resolved"]);
     }
 
     #[test]
@@ -161,7 +212,7 @@ mod tests {
         let dead = |verdict| Outcome { verdict, ..Outcome::pass(Check::DeadPort, "port `web`", "", "") };
         let exposed = Outcome::fail(Check::ExposedPort, "port `web`", "", "");
         let mut watch = Watch::new(report(&[], vec![dead(Verdict::Pass), exposed.clone()]));
-        let mut see = |outcomes: Vec<Outcome>, groups: &[Group]| names(&watch.observe(report(&[], outcomes), groups));
+        let mut see = |outcomes: Vec<Outcome>, groups: &[Group]| names(&watch.looked(report(&[], outcomes), groups));
         assert_eq!(see(vec![dead(Verdict::Fail)], &[Group::Inventory]), ["failed"]);
         assert_eq!(see(vec![dead(Verdict::Fail)], &[Group::Inventory]), Vec::<String>::new());
         assert_eq!(see(vec![dead(Verdict::Unknown)], &[Group::Inventory]), ["unclear"]);

@@ -10,6 +10,7 @@ use crate::{
     check::Check,
     estate::{Estate, Seat},
     outcome::Outcome,
+    run::is_client,
 };
 
 /// How far beyond the estate the search goes.
@@ -89,10 +90,8 @@ impl<'a, 'e, 'l> Search<'a, 'e, 'l> {
             return None;
         }
         let number = socket.address.port();
-        // A UDP socket without a peer on an ephemeral number is mostly a client, of DNS for one.
-        let is_client = socket.protocol == Protocol::Udp
-            && self.live.settings.as_ref().is_some_and(|settings| settings.ephemeral.contains(&number));
-        if is_client {
+        let settings = self.live.settings.as_ref();
+        if settings.is_some_and(|settings| is_client(socket.protocol, number, &settings.ephemeral)) {
             return None;
         }
         if let Some(place) = self.places.iter().find(|place| place.address.port() == number) {

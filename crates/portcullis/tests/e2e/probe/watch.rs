@@ -12,7 +12,7 @@ use std::{
 use serde_json::Value;
 
 use super::reach::SHOP;
-use crate::harness::{PATIENCE, Proxy, Web, free_address};
+use crate::harness::{Backend, PATIENCE, Proxy, Web, free_address, wait_until};
 
 /// A probe that goes on, and what it says.
 struct Watching {
@@ -115,12 +115,25 @@ fn the_file_is_read_again_when_it_changes_and_while_it_is_wrong_the_last_one_cou
     let mut proxy = Proxy::with(SHOP, &[("shop", shop.address())]);
     let watching = Watching::start(&proxy, &["--only", "inventory"]);
     proxy.rewrite(&SHOP.replace("role: internal", "rle: internal"));
-    watching.wait_for("note", |event| event["message"].as_str().unwrap().contains("errors"));
+    watching.wait_for("note", |event| event["message"].as_str().unwrap().contains("has 1 error"));
     let moved = SHOP.replace("<shop>", "127.0.0.1:1").replace("<shop.ports>", "1");
     proxy.rewrite(&moved);
     watching.wait_for("note", |event| event["message"].as_str().unwrap().ends_with("has changed"));
     watching.wait_for("failed", |event| event["check"] == "dead-endpoint");
     assert_eq!(watching.stop(), 1);
+}
+
+#[test]
+fn a_service_that_never_answers_holds_up_neither_a_look_nor_the_end() {
+    let mute = Backend::start(|mut peer| drop(peer.read_to_end()));
+    let proxy = Proxy::with(SHOP, &[("shop", mute.address())]);
+    let watching = Watching::start(&proxy, &["--timeout", "1m", "--deadline", "10m"]);
+    wait_until("it is being asked", || mute.received_text().contains("GET").then_some(()));
+    let began = Instant::now();
+    drop(mute);
+    watching.wait_for("failed", |event| event["check"] == "dead-endpoint");
+    assert_eq!(watching.stop(), 1);
+    assert!(began.elapsed() < PATIENCE / 2, "{:?}: the one who asks waits a minute", began.elapsed());
 }
 
 #[test]
