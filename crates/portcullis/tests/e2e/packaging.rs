@@ -23,8 +23,8 @@ fn installed_unit() -> String {
 
 #[track_caller]
 fn run(command: &mut Command) -> Output {
-    let program = command.get_program().to_owned();
-    command.output().unwrap_or_else(|error| panic!("{program:?} cannot be started ({error}): run scripts/setup"))
+    let program = command.get_program().to_string_lossy().into_owned();
+    command.output().unwrap_or_else(|error| panic!("`{program}` cannot be started ({error}): run scripts/setup"))
 }
 
 fn said(output: &Output) -> String {
