@@ -99,12 +99,14 @@ fn templates_are_told_of_once_for_each_chart() {
 
 #[test]
 fn values_that_are_decided_elsewhere_are_unknown_and_not_wrong() {
-    let text = service("web", "${APP}", "{ port: ${PORT}, targetPort: $TARGET }");
+    let text = "apiVersion: v1\nkind: Service\nmetadata: { name: web }\nspec:\n  selector:\n    app: ${APP}\n  ports:\n  - port: ${PORT}\n    targetPort: $TARGET\n";
     let (_, outcome) = checked(&[("a.yaml", &format!("{}---\n{text}", pod("web", "web")))]);
     let told: Vec<_> =
         outcome.findings.iter().filter(|f| f.rule.id != "PC461").map(|f| (f.rule.id, f.verdict)).collect();
-    // Inside of `{ }`, `${PORT}` is a mapping to YAML, which stands for itself.
-    assert!(told.iter().all(|(rule, verdict)| *rule == "PC904" && *verdict == Verdict::Unknown), "{told:?}");
+    assert!(
+        !told.is_empty() && told.iter().all(|(rule, verdict)| *rule == "PC904" && *verdict == Verdict::Unknown),
+        "{told:?}"
+    );
 }
 
 #[test]
@@ -180,7 +182,7 @@ fn the_way_from_an_ingress_to_the_pods_is_told_hop_by_hop() {
     let way = ways.ways.iter().find(|way| way.workload.title == "Pod `web`").unwrap();
     assert_eq!((way.reach, way.port), (Some(Reach::Internet), Some(8080)));
     let lines: Vec<usize> = way.hops.iter().map(|hop| inputs.position(hop.place).line).collect();
-    assert_eq!(lines, [6, 14, 24]);
+    assert_eq!(lines, [6, 14, 23]);
     assert!(way.hops[1].text.starts_with("host shop.example.com, Service `web` port 80"), "{}", way.hops[1].text);
 }
 

@@ -202,11 +202,11 @@ fn hostile_projects_end_within_bounds() {
 #[test]
 fn safe_fixes_change_the_entry_and_nothing_else() {
     let before = "services:\n  a:\n    image: x\n    ports:\n      - \"3000:3000\" # stays\n      - 3001:3001/udp\n      - \
-                  \"0.0.0.0:${PORT:-80}:3002\"\n      - '[::]:3003:3003'\n      - target: 3004\n        published: 3004\n      \
+                  \"0.0.0.0:${PORT:-8081}:3002\"\n      - '[::]:3003:3003'\n      - target: 3004\n        published: 3004\n      \
                   - { target: 3005, published: 3005 }\n      - target: 3006\n        host_ip: 0.0.0.0\n      - 3007\n      - \
                   localhost:3008:3008\n      - \"${OTHER}:3009\"\n      - 22:22\n";
     let after = "services:\n  a:\n    image: x\n    ports:\n      - \"127.0.0.1:3000:3000\" # stays\n      - \
-                 \"127.0.0.1:3001:3001/udp\"\n      - \"127.0.0.1:${PORT:-80}:3002\"\n      - \"[::1]:3003:3003\"\n      - \
+                 \"127.0.0.1:3001:3001/udp\"\n      - \"127.0.0.1:${PORT:-8081}:3002\"\n      - \"[::1]:3003:3003\"\n      - \
                  host_ip: 127.0.0.1\n        target: 3004\n        published: 3004\n      - { host_ip: 127.0.0.1, target: 3005, \
                  published: 3005 }\n      - target: 3006\n        host_ip: 127.0.0.1\n      - \"127.0.0.1::3007\"\n      - \
                  \"127.0.0.1:3008:3008\"\n      - \"${OTHER}:3009\"\n      - \"127.0.0.1:22:22\"\n";

@@ -169,18 +169,15 @@ impl<'a> Reader<'a> {
 
     /// A name that many files include is told of once.
     fn missing(&mut self, word: &Word, why: &Unreadable) {
-        match self.missing.get(&word.text) {
-            Some(&first) => {
-                let known = &mut self.findings[first];
-                let is_again = known.span == word.span || known.related.iter().any(|(span, _)| *span == word.span);
-                if !is_again && known.related.len() < MAX_PLACES {
-                    known.related.push((word.span, "and here".to_owned()));
-                }
+        if let Some(&first) = self.missing.get(&word.text) {
+            let known = &mut self.findings[first];
+            let is_again = known.span == word.span || known.related.iter().any(|(span, _)| *span == word.span);
+            if !is_again && known.related.len() < MAX_PLACES {
+                known.related.push((word.span, "and here".to_owned()));
             }
-            None => {
-                self.missing.insert(word.text.clone(), self.findings.len());
-                self.findings.push(unreadable(word.span, &word.text, why));
-            }
+        } else {
+            self.missing.insert(word.text.clone(), self.findings.len());
+            self.findings.push(unreadable(word.span, &word.text, why));
         }
     }
 

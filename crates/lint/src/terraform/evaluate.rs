@@ -332,13 +332,11 @@ fn attribute(term: &Term, name: &str) -> Term {
             None => Term::new(Unknown::missing(format!("{name}, which is not there")), term.span),
         },
         // `list.0` and `set.*.x` written without the splat.
-        Value::List(items) => match name.parse::<usize>().ok().and_then(|index| items.get(index)) {
-            Some(item) => item.clone(),
-            None => {
-                let missing = format!("element {name} of a list of {}", items.len());
-                Term::new(Unknown::missing(missing), term.span)
-            }
-        },
+        Value::List(items) => {
+            let item = name.parse::<usize>().ok().and_then(|index| items.get(index)).cloned();
+            let missing = || Unknown::missing(format!("element {name} of a list of {}", items.len()));
+            item.unwrap_or_else(|| Term::new(missing(), term.span))
+        }
         // What is behind an attribute that is not known depends on the same resource.
         Value::Reference(_) | Value::Unknown(_) => term.clone(),
         _ => Term::new(Unknown::missing(format!("{name}, which is not there")), term.span),

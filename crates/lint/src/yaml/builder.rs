@@ -166,6 +166,8 @@ impl<'t> Builder<'t, '_> {
         tag: Option<&Tag>,
         span: Span,
     ) -> Result<(), Stop> {
+        let is_quoted = matches!(style, ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted);
+        let span = if is_quoted { self.places.quoted(span) } else { span };
         let (own_tag, is_string) = tags(tag);
         let scalar = Scalar { text, plain: style == ScalarStyle::Plain && !is_string };
         self.count(1, span)?;
@@ -338,6 +340,18 @@ mod tests {
         let shown = |span: Span| &text[span.start as usize..span.end as usize];
         assert_eq!(shown(read[0].at(&["ä", "b"]).unwrap().span), "[x, 'y']");
         assert_eq!(shown(read[1].at(&["c", "d"]).unwrap().span), "ü1");
+    }
+
+    #[test]
+    fn what_is_quoted_ends_with_its_quote() {
+        let text = "a: \"x\\\"y\" # \"z\"\nb: 'it''s' # 'z'\nc: [\"d\"  , 'e' # f\n]\n";
+        let read = documents(text);
+        let shown = |path: &[&str]| {
+            let span = read[0].at(path).unwrap().span;
+            &text[span.start as usize..span.end as usize]
+        };
+        assert_eq!((shown(&["a"]), shown(&["b"])), ("\"x\\\"y\"", "'it''s'"));
+        assert_eq!(shown(&["c"]), "[\"d\"  , 'e' # f\n]");
     }
 
     #[test]

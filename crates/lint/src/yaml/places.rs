@@ -57,6 +57,24 @@ impl<'w> Places<'w> {
         (text.len() - text.trim_end().len()) as u32
     }
 
+    /// The parser counts a comment behind a closing quote as part of the text; this is the place up to the quote.
+    pub(super) fn quoted(&self, span: Span) -> Span {
+        let text = self.written.get(span.start as usize..span.end as usize).unwrap_or("").as_bytes();
+        let Some(&quote) = text.first().filter(|first| matches!(first, b'"' | b'\'')) else { return span };
+        let mut at = 1;
+        while at < text.len() {
+            match text[at] {
+                b'\\' if quote == b'"' => at += 1,
+                // Two single quotes stand for one.
+                byte if byte == quote && quote == b'\'' && text.get(at + 1) == Some(&quote) => at += 1,
+                byte if byte == quote => return self.between(span.start, span.start + at as u32 + 1),
+                _ => {}
+            }
+            at += 1;
+        }
+        span
+    }
+
     pub(super) fn span(&self, span: saphyr_parser::Span) -> Span {
         self.between(self.offset(span.start.index()), self.offset(span.end.index()))
     }
