@@ -76,7 +76,7 @@ impl Inputs {
         let lines = std::iter::once(0)
             .chain(text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(offset, _)| offset as u32 + 1))
             .collect();
-        Ok(FileId(self.files.push(File { path: path.to_owned(), text, lines, shown: OnceLock::new() }) as u32))
+        Ok(FileId(self.files.push(File { path: tidy(path), text, lines, shown: OnceLock::new() }) as u32))
     }
 
     /// Reads a file that was named by a person, or found by walking. A second time gives the same id.

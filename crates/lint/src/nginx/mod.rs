@@ -29,6 +29,30 @@ pub(crate) static FORMAT: Format = Format { name: "nginx", recognises, check, ru
 /// How many bytes of a file are looked at to recognise it.
 const LOOKED_AT: usize = 256 * 1024;
 
+/// Directives of which any configuration has one.
+const DIRECTIVES: [&str; 20] = [
+    "listen",
+    "server_name",
+    "proxy_pass",
+    "fastcgi_pass",
+    "proxy_set_header",
+    "allow",
+    "deny",
+    "worker_processes",
+    "worker_connections",
+    "include",
+    "root",
+    "return",
+    "add_header",
+    "ssl_certificate",
+    "default",
+    "try_files",
+    "stub_status",
+    "grpc_pass",
+    "uwsgi_pass",
+    "server",
+];
+
 /// A block that nginx has, and a directive that ends in `;`, in a file that is no text for people and no program.
 fn recognises(path: &Path, text: &str) -> bool {
     if is_prose_or_program(path) {
@@ -37,22 +61,15 @@ fn recognises(path: &Path, text: &str) -> bool {
     let (mut block, mut directive) = (false, false);
     for line in text[..text.floor_char_boundary(LOOKED_AT)].lines() {
         let line = line.trim_start();
-        let name = line.split([' ', '\t', '{', ';']).next().unwrap_or("");
-        let opens = || line.contains('{') && !line.contains("=>") && !line.contains(['=', ':']);
-        match name {
-            "server" | "http" | "events" | "stream" | "mail" => {
-                block |= line[name.len()..].trim_start().starts_with('{');
-            }
-            "upstream" | "geo" | "split_clients" => block |= opens(),
-            "location" | "map" | "limit_except" => block |= line.contains('{'),
-            "listen" | "server_name" | "proxy_pass" | "fastcgi_pass" | "proxy_set_header" | "allow" | "deny"
-            | "worker_processes" | "worker_connections" | "include" | "root" | "return" | "add_header"
-            | "ssl_certificate" | "default" | "try_files" | "stub_status" | "grpc_pass" | "uwsgi_pass" => {
-                directive |= line.contains(';');
-            }
-            _ => {}
-        }
-        directive |= name == "server" && line.contains(';');
+        let name = first_word(line);
+        block |= match name {
+            "server" | "http" | "events" | "stream" | "mail" => line[name.len()..].trim_start().starts_with('{'),
+            "upstream" | "geo" | "split_clients" => line.contains('{') && !line.contains(['=', ':']),
+            "location" | "map" | "limit_except" => line.contains('{'),
+            _ => false,
+        };
+        let inside = line.split_once('{').map_or("", |(_, inside)| first_word(inside.trim_start()));
+        directive |= line.contains(';') && (DIRECTIVES.contains(&name) || DIRECTIVES.contains(&inside));
         // `name = value;` is another language with braces.
         if line.contains(" = ") && line.ends_with(';') && !line.contains('(') && name != "set" {
             return false;
@@ -62,6 +79,10 @@ fn recognises(path: &Path, text: &str) -> bool {
         }
     }
     false
+}
+
+fn first_word(text: &str) -> &str {
+    text.split([' ', '\t', '{', ';']).next().unwrap_or("")
 }
 
 fn check(inputs: &Inputs, files: &[FileId]) -> Part {
@@ -84,6 +105,7 @@ mod tests {
     fn files_are_recognised_by_what_is_in_them() {
         for (name, text, expected) in [
             ("nginx.conf", "events {}\nhttp {\n  server {\n    listen 80;\n  }\n}\n", true),
+            ("nginx.conf", "events {}\nhttp { include sites/*; }\n", true),
             ("site", "server {\n    listen 80;\n}\n", true),
             ("default.conf.template", "server{\n    listen ${PORT};\n}\n", true),
             ("app.j2", "upstream app {\n  server {{ host }}:80;\n}\n", true),
