@@ -7,3 +7,27 @@
 //!
 //! Invariants: records are only added; each carries the hash of the one before; a record that was removed, changed or
 //! moved is found by `portcullis audit verify`.
+
+mod canonical;
+mod chain;
+mod error;
+mod head;
+mod key;
+mod moment;
+mod record;
+mod recorder;
+mod text;
+mod verify;
+mod writer;
+
+pub use canonical::Hash;
+pub use chain::{Appended, AuditLog, Cut, Damage};
+pub use error::AuditError;
+pub use head::Head;
+pub use key::{PublicKey, SigningKey, key_path};
+pub use moment::Moment;
+pub use record::{Action, AuditRecord, Basis, Decision, Event, Kind, Principal};
+pub use recorder::{AuditStatus, NotRecorded, Offer, Receipt, Recorder};
+pub use text::neutralise;
+pub use verify::{Finding, Report, verify_lines, verify_store};
+pub use writer::{AuditWriter, Destination, Settings};

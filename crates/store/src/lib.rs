@@ -1,8 +1,7 @@
 //! The embedded store: one SQLite file in which Portcullis remembers what must outlive a process.
 //!
 //! Owns: where the file lies, who may read it, how it is opened, its schema and the way from an older schema to this
-//! one, and the rows of each table ([`leases`], [`reservations`],
-//! [`keys`], [`sessions`], [`users`]).
+//! one, and the rows of each table ([`audit`], [`leases`], [`reservations`], [`keys`], [`sessions`], [`users`]).
 //!
 //! Must not know: what the rows mean. Which port is free, when a lease ends and who may have it is decided by the
 //! crates above; the store keeps what they say, all of it or nothing.
@@ -10,6 +9,7 @@
 //! Invariants: the file is readable by its owner alone; every change is one transaction, which a crash at any moment
 //! leaves done or not begun; several processes may use the file at once, and writers wait for each other.
 
+pub mod audit;
 mod error;
 pub mod keys;
 pub mod leases;

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use rusqlite::{Connection, Params, Row};
 
-use crate::{StoreError, keys::Keys, leases::Leases, reservations::Reservations, sessions::Sessions, users::Users};
+use crate::{
+    StoreError, audit::Audit, keys::Keys, leases::Leases, reservations::Reservations, sessions::Sessions, users::Users,
+};
 
 /// A transaction, made by [`crate::Store::write`] and [`crate::Store::read`].
 #[derive(Debug)]
@@ -16,6 +18,11 @@ pub struct Transaction<'s> {
 impl<'s> Transaction<'s> {
     pub(crate) fn new(inner: rusqlite::Transaction<'s>, path: &'s Path) -> Self {
         Self { inner, path }
+    }
+
+    /// The tables of the audit.
+    pub fn audit(&self) -> Audit<'_> {
+        Audit::new(self)
     }
 
     /// The table of leases.
