@@ -12,17 +12,20 @@
 //! - A standing never outlives what it rests on: the token's expiry, the session, the user, the key that signed.
 //! - Secrets (tokens, cookies, passwords) are in no `Debug`, no error and no log.
 
+pub mod dpop;
 pub mod fetch;
+pub mod jwt;
 mod presented;
 mod principal;
 mod refusal;
 mod secret;
 mod standing;
+mod strict_json;
 #[cfg(test)]
 mod stub;
 
-pub use presented::{ClientCertificate, Presented};
+pub use presented::{ClientCertificate, Presented, Scheme};
 pub use principal::{Kind, Principal};
 pub use refusal::{NotProven, Refusal};
 pub use secret::Secret;
-pub use standing::{Basis, Standing, State};
+pub use standing::{Basis, Binding, Standing, State};

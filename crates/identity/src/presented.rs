@@ -28,6 +28,29 @@ pub struct Presented {
     pub source: Option<IpAddr>,
 }
 
+/// How a token is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// Whoever has it may use it (RFC 6750).
+    Bearer,
+    /// Only with the proof of a key (RFC 9449 7.1).
+    Dpop,
+}
+
+impl Presented {
+    /// The token in `Authorization`, if it is of a scheme that shows one (RFC 9110 11.4; schemes have no case).
+    pub fn token(&self) -> Option<(Scheme, &str)> {
+        let (scheme, token) = self.authorization.as_deref()?.split_once(' ')?;
+        let scheme = match scheme {
+            _ if scheme.eq_ignore_ascii_case("bearer") => Scheme::Bearer,
+            _ if scheme.eq_ignore_ascii_case("dpop") => Scheme::Dpop,
+            _ => return None,
+        };
+        let token = token.trim_matches(' ');
+        (!token.is_empty()).then_some((scheme, token))
+    }
+}
+
 /// A client certificate that the TLS handshake has proven.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientCertificate {

@@ -26,10 +26,24 @@ pub struct Refusal {
     pub dpop_nonce: Option<Box<str>>,
 }
 
+/// A text from outside as it may stand in a log: short, in quotes, on one line.
+pub(crate) fn shown(text: &str) -> String {
+    const LONGEST: usize = 80;
+    match text.char_indices().nth(LONGEST) {
+        None => format!("{text:?}"),
+        Some((end, _)) => format!("{:?}…", &text[..end]),
+    }
+}
+
 impl Refusal {
     /// A token that can not be used (`invalid_token`).
     pub fn token(reason: &'static str, detail: impl Into<Box<str>>) -> Self {
         Self { reason, detail: detail.into(), error: "invalid_token", dpop_nonce: None }
+    }
+
+    /// A DPoP proof that is none (RFC 9449 7.1, `invalid_dpop_proof`).
+    pub fn proof(reason: &'static str, detail: impl Into<Box<str>>) -> Self {
+        Self { reason, detail: detail.into(), error: "invalid_dpop_proof", dpop_nonce: None }
     }
 }
 

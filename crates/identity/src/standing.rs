@@ -22,6 +22,10 @@ pub struct Standing {
     pub basis: Basis,
     /// When it ends by itself, in seconds since 1970.
     pub expires: u64,
+    /// What the sender has to prove anew with each request that relies on it; see [`crate::dpop::Dpop::check_request`].
+    pub bound_to: Option<Binding>,
+    /// The services that it may be used for; `None`: all of them, as far as the policy goes.
+    pub services: Option<Box<[Box<str>]>>,
     state: AtomicU8,
     changed: Notify,
 }
@@ -39,6 +43,15 @@ pub enum Basis {
     Certificate([u8; 32]),
     /// A proof of an AWS identity.
     Aws,
+}
+
+/// The key without which a token is worth nothing (RFC 7800 3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Binding {
+    /// A key that signs a DPoP proof for each request, by its SHA-256 thumbprint (RFC 9449 6.1).
+    Key([u8; 32]),
+    /// The client certificate of the connection, by its SHA-256 (RFC 8705 3.1).
+    Certificate([u8; 32]),
 }
 
 /// Whether a standing still stands.
@@ -60,9 +73,30 @@ impl Standing {
             principal: Arc::new(principal),
             basis,
             expires,
+            bound_to: None,
+            services: None,
             state: AtomicU8::new(State::Current as u8),
             changed: Notify::new(),
         }
+    }
+
+    /// The same, good only together with the proof of a key.
+    #[must_use]
+    pub fn bound_to(mut self, binding: Option<Binding>) -> Self {
+        self.bound_to = binding;
+        self
+    }
+
+    /// The same, for these services alone.
+    #[must_use]
+    pub fn limited_to(mut self, services: Option<Box<[Box<str>]>>) -> Self {
+        self.services = services;
+        self
+    }
+
+    /// Whether it may be used for this service at all.
+    pub fn covers(&self, service: &str) -> bool {
+        self.services.as_ref().is_none_or(|services| services.iter().any(|own| **own == *service))
     }
 
     /// Whether it can be relied on at this moment (seconds since 1970).
