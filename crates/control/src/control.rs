@@ -9,7 +9,8 @@ use tokio::{
 };
 
 use crate::{
-    Phase, Publisher, Rejection, Start, Watching, certificates, health, names, ports, registration, strangers, watch,
+    DriftLook, Phase, Publisher, Rejection, Start, Watching, certificates, drift, health, names, ports, registration,
+    strangers, watch,
 };
 
 /// For answers of control ports that are under way at the end.
@@ -25,7 +26,7 @@ pub struct Control {
 
 impl Control {
     /// Opens every port, starts the workers and everything that watches over them.
-    pub fn start(start: Start, watching: Watching) -> Result<Self, Rejection> {
+    pub fn start(start: Start, watching: Watching, look: DriftLook) -> Result<Self, Rejection> {
         let runtime = runtime().map_err(Rejection::Workers)?;
         let (publisher, control_sockets) = {
             // Sockets are handed over to the runtime while they are opened.
@@ -38,6 +39,7 @@ impl Control {
         runtime.spawn(registration::keep(publisher.watch_running(), publisher.path().to_owned()));
         runtime.spawn(watch::run(Arc::clone(&publisher), watching));
         runtime.spawn(strangers::watch(Arc::clone(&publisher)));
+        runtime.spawn(drift::watch(Arc::clone(&publisher), look));
         runtime.spawn(names::follow(Arc::clone(&publisher)));
         Ok(Self { runtime, publisher, ports })
     }

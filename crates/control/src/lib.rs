@@ -1,7 +1,8 @@
 //! The control plane: everything that steers and watches the workers, away from them.
 //!
 //! Owns: publishing plans ([`Publisher`]: the first one, reloads, renewed certificates), opening and closing ports,
-//! active health checks, watching files, following host names, looking for strangers on our ports, draining, and the ports that it serves
+//! active health checks, watching files, following host names, looking for strangers on our ports and for
+//! drift, draining, and the ports that it serves
 //! itself: the admin API and the metrics. All of it runs on one small runtime of its own ([`Control`]).
 //!
 //! Must not know: connections of the data plane. It tells workers what to run by publishing a plan, and which
@@ -15,6 +16,7 @@ pub mod answers;
 mod candidate;
 mod certificates;
 mod control;
+mod drift;
 mod health;
 mod names;
 mod phase;
@@ -32,6 +34,7 @@ mod watch;
 pub use admin::openapi;
 pub use candidate::{Candidate, Reading};
 pub use control::Control;
+pub use drift::{DriftLook, DriftSeen};
 pub use phase::Phase;
 pub use publisher::{LogLevels, Publisher, Start};
 pub use rehearsal::rehearse_start;

@@ -16,6 +16,7 @@ use tokio::sync::{Mutex as Turn, mpsc, watch};
 use crate::{
     Candidate, Phase, Reading, Rejection,
     answers::{Cause, Outcome, ReloadReport},
+    drift::Drift,
     names,
     running::{FilesRead, ReadOnce, Running, retire, revive},
     sockets::{ControlChange, Difference},
@@ -58,6 +59,7 @@ pub struct Publisher {
     log_levels: LogLevels,
     read_once: ReadOnce,
     strangers: Strangers,
+    drift: Drift,
     started: Instant,
 }
 
@@ -108,6 +110,7 @@ impl Publisher {
             log_levels,
             read_once,
             strangers: Strangers::default(),
+            drift: Drift::default(),
             started: Instant::now(),
         };
         Ok((Arc::new(publisher), receiver))
@@ -298,6 +301,11 @@ impl Publisher {
     /// Who shares our ports.
     pub(crate) fn strangers(&self) -> &Strangers {
         &self.strangers
+    }
+
+    /// What is not as declared on this machine.
+    pub(crate) fn drift(&self) -> &Drift {
+        &self.drift
     }
 
     /// The file that was started with.

@@ -7,7 +7,10 @@ use std::{collections::BTreeMap, path::Path, time::Duration, time::SystemTime};
 use portcullis_observe::{
     AccessLog, AccessLogSettings, AccessRecord, Phases, RecordKind, RequestId, Termination, TlsRecord,
     access_log::Target,
-    metrics::{Buckets, Build, CertificateExpiry, CheckOutcome, Health, PortStrangers, Registry, ReloadOutcome},
+    metrics::{
+        Buckets, Build, CertificateExpiry, CheckOutcome, DriftCount, Drifted, Health, PortStrangers, Registry,
+        ReloadOutcome,
+    },
 };
 
 fn page(name: &str) -> String {
@@ -149,6 +152,8 @@ fn everything_measured() -> Held {
     process.watch_access_log(&log);
     let (port, name) = ("web".to_owned(), "shop.example.com".to_owned());
     process.set_certificates(vec![CertificateExpiry { port, name, not_after: SystemTime::now() }]);
+    let counts = vec![DriftCount { check: "dead-endpoint".to_owned(), subjects: 1 }];
+    process.set_drift(Drifted { counts, looked: 1_795_000_000 });
     process.set_strangers(vec![PortStrangers { port: "web".to_owned(), sockets: 1 }]);
     let port = registry.port("web", "public");
     port.shard(0).ended(Termination::Completed);

@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// What a run does.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Options {
     /// Which parts.
     pub groups: Vec<Group>,
@@ -44,6 +44,8 @@ pub struct Options {
     pub client: Option<Certificate>,
     /// The counters of dropped connections that this run compares with; `None` for those at its beginning.
     pub since: Option<Overflows>,
+    /// The process that is the proxy, where it is known; otherwise the one that looks most like it.
+    pub proxy: Option<i32>,
     /// Ends the run before its time.
     pub stop: Stop,
 }
@@ -66,7 +68,7 @@ pub fn run(estate: &Estate<'_>, file: &str, options: &Options) -> Report {
     let live = look(estate, options, &mut report);
     let wants = |group: Group| options.groups.contains(&group);
     if wants(Group::Inventory) && options.targets.is_empty() {
-        report.outcomes.extend(crate::inventory::check(estate, &live, options.beyond));
+        report.outcomes.extend(crate::inventory::check(estate, &live, options.beyond, options.proxy));
         report.overflows = overflows();
         report.outcomes.push(check_overflows(before, report.overflows));
     }

@@ -82,6 +82,7 @@ pub(super) async fn status(State(publisher): State<Arc<Publisher>>) -> Json<Stat
             dropped_write_error: dropped.write_error,
         },
         names: publisher.registries().names.known().iter().map(|(host, name)| describe_name(host, name)).collect(),
+        drift: publisher.drift().known().to_vec(),
     })
 }
 

@@ -72,6 +72,33 @@ pub struct Status {
     /// Host names of endpoints, and where they lead.
     #[serde(default)]
     pub names: Vec<NameStatus>,
+    /// What is open on this machine and not as declared, as `portcullis probe --only inventory` says it.
+    #[serde(default)]
+    pub drift: Vec<DriftReport>,
+}
+
+/// Something on this machine that is not as declared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DriftReport {
+    /// Id of the check, such as `undeclared-listener`.
+    pub check: String,
+    /// `error` or `warning`.
+    pub severity: String,
+    /// What it is about.
+    pub subject: String,
+    /// What is not as declared.
+    pub message: String,
+    /// What to do about it.
+    pub fix: Option<String>,
+    /// Where the file declares it, `portcullis.yaml:3:5`; absent for what it does not.
+    pub place: Option<String>,
+}
+
+impl DriftReport {
+    /// The message may change from look to look, for one the number of connections that wait.
+    pub(crate) fn is_about_same(&self, other: &Self) -> bool {
+        (&self.check, &self.subject) == (&other.check, &other.subject)
+    }
 }
 
 /// A host name of endpoints.

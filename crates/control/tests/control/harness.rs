@@ -12,7 +12,7 @@ use std::{
 };
 
 use portcullis_control::{
-    Control, Publisher, Reading, Start, Watching,
+    Control, DriftSeen, Publisher, Reading, Running, Start, Watching,
     answers::{Cause, ReloadReport},
 };
 use tempfile::TempDir;
@@ -53,7 +53,8 @@ impl Proxy {
             Err(rejection) => panic!("{rejection}: {:#?}", rejection.findings().map(|(findings, _)| findings)),
         };
         let start = Start { path, candidate, registries, log_levels: Box::new(|_| {}) };
-        let control = Control::start(start, Watching::Material).unwrap_or_else(|rejection| panic!("{rejection}"));
+        let look = Box::new(|_: &Running| DriftSeen::default());
+        let control = Control::start(start, Watching::Material, look).unwrap_or_else(|rejection| panic!("{rejection}"));
         Self { control: Some(control), folder }
     }
 

@@ -176,6 +176,15 @@ fn configuration(page: &mut Page<'_>, process: &ProcessMetrics) -> fmt::Result {
         "Sockets of other processes that share the address of the port and get a part of its connections.",
         strangers.iter().map(|strangers| (vec![("port", strangers.port.as_str())], strangers.sockets as f64)),
     )?;
+    let drift = process.drift();
+    let counts = drift.iter().flat_map(|drift| &drift.counts);
+    page.gauges(
+        "portcullis_drift",
+        "Things on this machine that are not as declared, by check of `portcullis probe`.",
+        counts.map(|count| (vec![("check", count.check.as_str())], count.subjects as f64)),
+    )?;
+    let help = "When drift was last looked for, in seconds since 1970.";
+    page.gauge("portcullis_drift_last_look_timestamp_seconds", help, drift.as_ref().map(|drift| drift.looked as f64))?;
     let certificates = process.certificates();
     page.gauges(
         "portcullis_certificate_expiry_timestamp_seconds",

@@ -21,6 +21,7 @@ pub struct ProcessMetrics {
     reloads_failed: AtomicU64,
     certificates: Mutex<Vec<CertificateExpiry>>,
     strangers: Mutex<Vec<PortStrangers>>,
+    drift: Mutex<Option<Drifted>>,
     access_log: OnceLock<Watch>,
 }
 
@@ -34,6 +35,7 @@ impl ProcessMetrics {
             reloads_failed: AtomicU64::default(),
             certificates: Mutex::default(),
             strangers: Mutex::default(),
+            drift: Mutex::default(),
             access_log: OnceLock::new(),
         }
     }
@@ -67,6 +69,11 @@ impl ProcessMetrics {
         *self.strangers.lock().unwrap_or_else(PoisonError::into_inner) = strangers;
     }
 
+    /// Replaces what is known of drift, whenever it is looked for.
+    pub fn set_drift(&self, drift: Drifted) {
+        *self.drift.lock().unwrap_or_else(PoisonError::into_inner) = Some(drift);
+    }
+
     /// Shows what this log writes and drops. The first call counts.
     pub fn watch_access_log(&self, log: &AccessLog) {
         self.access_log.get_or_init(|| log.watch());
@@ -98,6 +105,10 @@ impl ProcessMetrics {
 
     pub(super) fn strangers(&self) -> Vec<PortStrangers> {
         self.strangers.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn drift(&self) -> Option<Drifted> {
+        self.drift.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(super) fn access_log(&self) -> Option<&Watch> {
@@ -150,6 +161,24 @@ pub struct PortStrangers {
     pub port: String,
     /// How many.
     pub sockets: u64,
+}
+
+/// What is not as declared on this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Drifted {
+    /// For every check that was made.
+    pub counts: Vec<DriftCount>,
+    /// When it was looked, in seconds since 1970.
+    pub looked: u64,
+}
+
+/// How many things one check finds not as declared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DriftCount {
+    /// Id of the check.
+    pub check: String,
+    /// How many.
+    pub subjects: u64,
 }
 
 /// What the kernel says of this process, read when somebody asks. A number that cannot be read is left out.

@@ -5,7 +5,7 @@ use std::{fmt::Write, io, time::Duration};
 use clap::Args;
 use comfy_table::{Cell, Color};
 use portcullis_control::answers::{
-    Endpoint, EndpointWord, Outcome, PhaseWord, Port, ReloadReport, Service, Status as Process,
+    DriftReport, Endpoint, EndpointWord, Outcome, PhaseWord, Port, ReloadReport, Service, Status as Process,
 };
 use serde::Serialize;
 
@@ -18,7 +18,8 @@ use crate::{
 
 /// Show ports, services and endpoints of the running proxy
 ///
-/// Exits with 1 if it is draining, an endpoint is down, or the last reload was rejected.
+/// Exits with 1 if it is draining, an endpoint is down, the last reload was rejected, or what is open on this machine is not
+/// what is declared.
 #[derive(Debug, Args)]
 pub(crate) struct Status {
     #[command(flatten)]
@@ -71,6 +72,7 @@ impl Overview {
         self.status.phase == PhaseWord::Serving
             && !self.status.last_reload.as_ref().is_some_and(is_rejected)
             && self.ports.iter().all(|port| port.shared_with.is_empty())
+            && self.status.drift.iter().all(|drift| drift.severity != "error")
             && self.status.names.iter().all(|name| name.failure.is_none())
             && self.endpoints().all(|(_, endpoint)| endpoint.state != EndpointWord::Down)
     }
@@ -125,6 +127,10 @@ impl Overview {
         }
         for (port, stranger) in self.ports.iter().flat_map(|port| port.shared_with.iter().map(move |who| (port, who))) {
             let _ = writeln!(lines, "somebody else gets connections of `{}`: {stranger}", port.name);
+        }
+        for DriftReport { check, severity, subject, message, place, .. } in &status.drift {
+            let place = place.as_ref().map_or_else(String::new, |place| format!(" ({place})"));
+            let _ = writeln!(lines, "{severity}[{check}]: {subject}: {message}{place}");
         }
         for name in &status.names {
             if let Some(why) = &name.failure {

@@ -9,6 +9,7 @@ mod admin;
 mod balance;
 mod certificates;
 mod check;
+mod drift;
 mod estate;
 mod explain;
 mod generate;

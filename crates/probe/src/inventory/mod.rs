@@ -53,10 +53,11 @@ impl Live {
     }
 }
 
-/// Holds all of it against the declaration.
-pub fn check(estate: &Estate<'_>, live: &Live, beyond: Beyond) -> Vec<Outcome> {
+/// Holds all of it against the declaration. `proxy` is the process of the proxy, where it is known.
+pub fn check(estate: &Estate<'_>, live: &Live, beyond: Beyond, proxy: Option<i32>) -> Vec<Outcome> {
     let mut outcomes = Vec::new();
-    let proxy = owners::proxy(estate, live);
+    let looks_at_itself = proxy.is_some();
+    let proxy = proxy.or_else(|| owners::proxy(estate, live));
     for place in places(estate) {
         let Some(inventory) = live.of(place.seat) else {
             outcomes.push(listening::unseen(&place));
@@ -67,7 +68,10 @@ pub fn check(estate: &Estate<'_>, live: &Live, beyond: Beyond) -> Vec<Outcome> {
         owners::check(&place, &sockets, proxy, &mut outcomes);
         queues::check_queue(&place, &sockets, &mut outcomes);
     }
-    listening::check_unix(estate, &mut outcomes);
+    // A knock leaves a record; whoever is the proxy knows its sockets, and its health checks those of services.
+    if !looks_at_itself {
+        listening::check_unix(estate, &mut outcomes);
+    }
     listening::report_unresolved(estate, &mut outcomes);
     undeclared::check(estate, live, beyond, &mut outcomes);
     settings::check(estate, live, &mut outcomes);

@@ -14,9 +14,10 @@ use crate::{
 };
 
 /// How far beyond the estate the search goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Beyond {
     /// Declared ranges, declared numbers on other addresses, and further listeners of processes that serve the estate.
+    #[default]
     Estate,
     /// Every listener of this host.
     Host,

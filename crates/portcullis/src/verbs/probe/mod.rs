@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use portcullis_config::{Loaded, argument::duration, load};
 use portcullis_kernel::namespace::Namespace;
 use portcullis_probe::{
-    bounds::{Bounds, Stop},
+    bounds::Bounds,
     check::Group,
     estate::Estate,
     inventory::Beyond,
@@ -151,16 +151,7 @@ impl Probe {
             Bounds { each: self.timeout, whole: self.deadline, connections: self.connections, ..Bounds::default() };
         let files = self.cert.as_ref().zip(self.key.as_ref());
         let client = files.map(|(cert, key)| load_certificate(cert, key)).transpose()?;
-        Ok(Options {
-            client,
-            groups,
-            beyond,
-            namespaces,
-            targets: self.target.clone(),
-            bounds,
-            since: None,
-            stop: Stop::default(),
-        })
+        Ok(Options { client, groups, beyond, namespaces, targets: self.target.clone(), bounds, ..Options::default() })
     }
 
     /// A file that is wrong says nothing that could be held against the machine.

@@ -1,5 +1,6 @@
 //! `portcullis run`: the proxy itself, from the file to the end of the process.
 
+mod drift;
 mod port_table;
 mod signals;
 
@@ -56,7 +57,8 @@ impl Run {
             commit: option_env!("PORTCULLIS_COMMIT").unwrap_or_default().to_owned(),
         });
         let watching = if self.watch { Watching::MaterialAndConfiguration } else { Watching::Material };
-        let control = match Control::start(Start { path, candidate, registries, log_levels }, watching) {
+        let start = Start { path, candidate, registries, log_levels };
+        let control = match Control::start(start, watching, drift::look()) {
             Ok(control) => control,
             Err(rejection) => return refuse(rejection, self.format),
         };
