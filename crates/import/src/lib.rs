@@ -80,7 +80,7 @@ struct Import<'f> {
 
 impl<'f> Import<'f> {
     fn listener(&mut self, listener: &'f Listener) {
-        let addresses = match self.addresses(listener) {
+        let addresses = match Self::addresses(listener) {
             Ok(addresses) => addresses,
             Err(why) => return self.left_out(listener, &why),
         };
@@ -111,7 +111,7 @@ impl<'f> Import<'f> {
     }
 
     /// The addresses to listen on, and whether each is public; or why there is none.
-    fn addresses(&self, listener: &Listener) -> Result<Vec<(String, bool)>, String> {
+    fn addresses(listener: &Listener) -> Result<Vec<(String, bool)>, String> {
         if listener.transport != Transport::Tcp {
             return Err(format!("it is {}, and Portcullis passes on TCP", listener.transport));
         }

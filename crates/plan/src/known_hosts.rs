@@ -2,12 +2,14 @@
 
 use std::collections::HashSet;
 
-use portcullis_config::declared::{HostPattern, Route};
+use portcullis_config::declared::{HostPattern, PathPattern, Route};
 
 /// Hosts by which a port is known. A port that redirects to another one asks for them: where it sends a client, the
 /// client's own `Host` says, and a name that nobody chose must not end up in an answer that a cache may keep.
 #[derive(Debug, Default)]
 pub struct KnownHosts {
+    /// A route takes every host, whatever the path: the operator has said that all are served.
+    takes_all: bool,
     exact: HashSet<Box<str>>,
     /// What follows `*.`.
     suffixes: HashSet<Box<str>>,
@@ -18,19 +20,27 @@ impl KnownHosts {
     pub(crate) fn of(port: &str, routes: &[Route]) -> Self {
         let mut known = Self::default();
         let leads_from = |route: &&Route| route.ports.iter().any(|name| name.value == port);
-        for host in routes.iter().filter(leads_from).filter_map(|route| route.matches.host.as_ref()) {
-            match &host.value {
-                HostPattern::Exact(name) => known.exact.insert(name.as_str().into()),
-                HostPattern::Suffix(suffix) => known.suffixes.insert(suffix.as_str().into()),
-                HostPattern::Any => false,
-            };
+        for matches in routes.iter().filter(leads_from).map(|route| &route.matches) {
+            match matches.host.as_ref().map(|host| &host.value) {
+                Some(HostPattern::Exact(name)) => {
+                    known.exact.insert(name.as_str().into());
+                }
+                Some(HostPattern::Suffix(suffix)) => {
+                    known.suffixes.insert(suffix.as_str().into());
+                }
+                None | Some(HostPattern::Any) => {
+                    let path = matches.path.as_ref().map(|path| &path.value);
+                    known.takes_all |= path.is_none_or(|path| *path == PathPattern::Prefix("/".to_owned()));
+                }
+            }
         }
         known
     }
 
-    /// Whether the host (lower case, no port) is one of them. Where no route names a host, every host is.
+    /// Whether the host (lower case, no port) is one of them. Where no route names a host, or one takes all of them,
+    /// every host is.
     pub fn admit(&self, host: &str) -> bool {
-        if self.exact.is_empty() && self.suffixes.is_empty() {
+        if self.takes_all || self.exact.is_empty() && self.suffixes.is_empty() {
             return true;
         }
         let is_beneath = |at: usize| at > 0 && self.suffixes.contains(&host[at + 1..]);
@@ -44,7 +54,7 @@ mod tests {
 
     fn known(exact: &[&str], suffixes: &[&str]) -> KnownHosts {
         let set = |names: &[&str]| names.iter().map(|name| (*name).into()).collect();
-        KnownHosts { exact: set(exact), suffixes: set(suffixes) }
+        KnownHosts { takes_all: false, exact: set(exact), suffixes: set(suffixes) }
     }
 
     #[test]
@@ -64,5 +74,6 @@ mod tests {
             assert_eq!(hosts.admit(host), expected, "{host}");
         }
         assert!(known(&[], &[]).admit("anything.test"));
+        assert!(KnownHosts { takes_all: true, ..known(&["shop.test"], &[]) }.admit("anything.test"));
     }
 }

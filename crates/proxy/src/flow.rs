@@ -22,6 +22,7 @@ use crate::{
     exchange,
     forward::Attempts,
     io::{Io, Stream},
+    respond::{self, Next},
     session::{Passed, Session},
     transform,
     visit::{Account, Ended, TlsFacts, Visit},
@@ -224,7 +225,7 @@ async fn requests(visit: &mut Visit, io: Io, deadline: Deadline) -> Result<(), E
             Err(NoRequest::Closed) => return Err(Termination::RefusedDraining.into()),
             Err(reason) => {
                 visit.counters().requests.add(1);
-                exchange::refuse_head(visit, &mut client, &reason).await;
+                respond::refuse_head(visit, &mut client, &reason).await;
                 return Ok(());
             }
         };
@@ -242,7 +243,7 @@ async fn requests(visit: &mut Visit, io: Io, deadline: Deadline) -> Result<(), E
                 visit.tls.as_ref().and_then(|tls| tls.forwarded.as_deref()),
             );
         }
-        if exchange::exchange(visit, &mut client, arrival).await == exchange::Next::Close {
+        if exchange::exchange(visit, &mut client, arrival).await == Next::Close {
             return Ok(());
         }
     }

@@ -46,6 +46,7 @@ fn the_unit_is_right_and_hardened() {
 #[test]
 fn the_user_of_the_unit_is_made() {
     let root = tempfile::tempdir().unwrap();
+    fs::create_dir(root.path().join("etc")).unwrap();
     let list = Path::new(PACKAGING).join("systemd/portcullis.sysusers");
     let made = run(Command::new("systemd-sysusers").arg(format!("--root={}", root.path().display())).arg(list));
     assert!(made.status.success(), "{}", said(&made));

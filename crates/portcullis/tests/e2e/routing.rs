@@ -202,8 +202,27 @@ routes:
     }
     let absolute = proxy.get("plain", "http://evil.test/x").header("host", "shop.test").expects(404);
     assert_eq!(absolute.header("location"), None);
-    let record = proxy.log().wait_for_end("no-route");
-    assert!(record.text("detail").contains("`evil.test`"), "{record:?}");
+    proxy.log().wait_for("the name of the host that was refused", |record| {
+        record.text("end") == "no-route" && record.text("detail").contains("`evil.test`")
+    });
+}
+
+#[test]
+fn a_port_redirects_to_every_host_where_a_route_of_the_https_port_takes_every_host() {
+    let authority = crate::harness::Authority::new("test");
+    let text = "
+ports:
+  plain: { listen: <plain>, role: internal, protocol: http, redirect: web }
+  web: { listen: <web>, role: internal, protocol: https, tls: { certificates: [<certificate>] } }
+routes:
+  - { port: web, host: shop.test, allow: anyone, respond: { status: 200 } }
+  - { port: web, allow: anyone, respond: { status: 200 } }
+";
+    let proxy = Scenario::new(text).text("certificate", &authority.issue(&["shop.test"]).yaml()).start();
+    for host in ["shop.test", "other.test"] {
+        let response = proxy.get("plain", "/x").header("host", host).expects(308);
+        assert!(response.header("location").unwrap().starts_with(&format!("https://{host}:")));
+    }
 }
 
 #[test]

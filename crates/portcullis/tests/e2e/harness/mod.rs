@@ -36,6 +36,6 @@ pub(crate) use proxy::{PLAIN, Proxy, Scenario};
 pub(crate) use raw::Raw;
 pub(crate) use redis::{Redis, redis_cli};
 pub(crate) use tls::TlsClient;
-pub(crate) use wait::{PATIENCE, wait_until};
+pub(crate) use wait::{PATIENCE, wait_as_long_as, wait_until};
 pub(crate) use web::Web;
 pub(crate) use websocket::{WebSocketServer, talk_websocket};

@@ -7,11 +7,12 @@ use std::{
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
     thread,
+    time::Duration,
 };
 
 use tempfile::TempDir;
 
-use super::{AccessLog, Admin, Netns, Probed, Process, Raw, Request, Response, free_address, wait_until};
+use super::{AccessLog, Admin, Netns, Probed, Process, Raw, Request, Response, free_address, wait_as_long_as};
 
 /// A configuration that is about to run.
 ///
@@ -34,6 +35,8 @@ pub(crate) struct Scenario {
 }
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_portcullis");
+/// How long it may take to start: an unoptimised build reads files of 100,000 routes on a machine that others use too.
+const START: Duration = Duration::from_mins(1);
 
 /// A running proxy.
 #[derive(Debug)]
@@ -109,7 +112,7 @@ impl Scenario {
     pub(crate) fn start(mut self) -> Proxy {
         let mut process = self.run();
         let admin = Admin::at(&self.directory.path().join("admin.sock"));
-        wait_until("the proxy is ready", || {
+        wait_as_long_as(START, "the proxy is ready", || {
             if let Some(code) = process.has_ended() {
                 panic!("portcullis ended with {code}:\n{}", self.output());
             }

@@ -10,14 +10,20 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Asks again and again until there is an answer.
 #[track_caller]
-pub(crate) fn wait_until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn wait_until<T>(what: &str, ask: impl FnMut() -> Option<T>) -> T {
+    wait_as_long_as(PATIENCE, what, ask)
+}
+
+/// The same, with a patience of its own.
+#[track_caller]
+pub(crate) fn wait_as_long_as<T>(patience: Duration, what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let began = Instant::now();
     let mut pause = Duration::from_millis(1);
     loop {
         if let Some(answer) = ask() {
             return answer;
         }
-        assert!(began.elapsed() < PATIENCE, "waited {PATIENCE:?} in vain until {what}");
+        assert!(began.elapsed() < patience, "waited {patience:?} in vain until {what}");
         thread::sleep(pause);
         pause = (pause * 2).min(Duration::from_millis(20));
     }

@@ -1,0 +1,47 @@
+//! Requests that are not served: with which status, for which reason, and in which words.
+
+use portcullis_h1::RequestError;
+use portcullis_observe::Termination;
+
+use crate::visit::Ended;
+
+/// A refusal that the client is answered with.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) status: u16,
+    pub(crate) ended: Ended,
+    /// What the client is told; the log is told more.
+    pub(crate) told: &'static str,
+}
+
+impl Refused {
+    /// The request is none that HTTP/1.1 lets through.
+    pub(crate) fn malformed(error: RequestError) -> Self {
+        let termination = match error {
+            RequestError::TargetTooLong => Termination::TargetTooLong,
+            RequestError::HeadTooLarge | RequestError::TooManyFields => Termination::HeadTooLarge,
+            RequestError::BodyTooLarge => Termination::RequestTooLarge,
+            RequestError::UnknownTransferCoding | RequestError::ConnectMethod => Termination::NotImplemented,
+            _ => Termination::BadRequest,
+        };
+        Self { status: error.status(), ended: Ended::because(termination, error.as_str()), told: error.as_str() }
+    }
+
+    /// No endpoint could be had for the request.
+    pub(crate) fn by_endpoints(ended: Ended) -> Self {
+        let (status, told) = match ended.termination {
+            Termination::NoEndpoint => (503, "no endpoint of this service is up"),
+            Termination::ConnectTimeout => (504, "the service did not accept the connection in time"),
+            Termination::EndpointTlsTimeout => (504, "the service did not finish the TLS handshake in time"),
+            Termination::ConnectRefused => (503, "the service refuses connections"),
+            _ => (502, "the service can not be reached"),
+        };
+        Self { status, ended, told }
+    }
+
+    /// A host that the https port does not go by: nobody is sent there on the word of a client.
+    pub(crate) fn unknown_host(host: &str) -> Self {
+        let detail = format!("no route of the https port that this port redirects to names the host `{host}`");
+        Self { status: 404, ended: Ended::because(Termination::NoRoute, detail), told: "nothing is served here" }
+    }
+}
