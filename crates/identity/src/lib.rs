@@ -15,6 +15,7 @@
 pub mod dpop;
 pub mod fetch;
 pub mod jwt;
+pub mod keys;
 mod presented;
 mod principal;
 mod refusal;

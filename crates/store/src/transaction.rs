@@ -5,7 +5,8 @@ use std::path::Path;
 use rusqlite::{Connection, Params, Row};
 
 use crate::{
-    StoreError, audit::Audit, keys::Keys, leases::Leases, reservations::Reservations, sessions::Sessions, users::Users,
+    StoreError, audit::Audit, keys::Keys, leases::Leases, reservations::Reservations, sessions::Sessions,
+    tokens::Tokens, users::Users,
 };
 
 /// A transaction, made by [`crate::Store::write`] and [`crate::Store::read`].
@@ -43,6 +44,11 @@ impl<'s> Transaction<'s> {
     /// The table of sessions.
     pub fn sessions(&self) -> Sessions<'_> {
         Sessions::new(self)
+    }
+
+    /// The table of tokens.
+    pub fn tokens(&self) -> Tokens<'_> {
+        Tokens::new(self)
     }
 
     /// The table of users.
