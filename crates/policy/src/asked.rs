@@ -7,7 +7,7 @@ use std::{
 
 use cedar_policy::{Entity, EntityUid, RestrictedExpression};
 
-use crate::schema::{Types, entity};
+use crate::schema::{Terms, entity};
 
 /// What kind of sender it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
@@ -53,7 +53,6 @@ impl Identity {
 #[derive(Debug, Clone)]
 pub struct Caller {
     pub(crate) identity: Identity,
-    pub(crate) uid: EntityUid,
     /// Names of groups by which policies may name it: `dba` and `corp/dba`.
     pub(crate) groups: HashSet<Box<str>>,
     attributes: Vec<(String, RestrictedExpression)>,
@@ -62,11 +61,7 @@ pub struct Caller {
 
 impl Caller {
     /// `providers`: the names of all, so that no group of one can pass for the qualified name of another's.
-    pub(crate) fn new(identity: &Identity, providers: &[String], types: &Types) -> Self {
-        let of = match identity.kind {
-            Kind::User => &types.user,
-            Kind::Workload => &types.workload,
-        };
+    pub(crate) fn new(identity: &Identity, providers: &[String]) -> Self {
         let text = |text: &str| RestrictedExpression::new_string(text.to_owned());
         let mut attributes = vec![
             ("provider".to_owned(), text(&identity.provider)),
@@ -89,19 +84,19 @@ impl Caller {
             }
             groups.insert(format!("{}/{group}", identity.provider).into());
         }
-        Self {
-            uid: entity(of, &format!("{}/{}", identity.provider, identity.subject)),
-            groups,
-            attributes,
-            tags: tags.collect(),
-            identity: identity.clone(),
-        }
+        Self { groups, attributes, tags: tags.collect(), identity: identity.clone() }
     }
 
     /// As an entity that is in these groups.
-    pub(crate) fn entity(&self, groups: impl Iterator<Item = EntityUid>) -> Result<Entity, String> {
+    pub(crate) fn entity(&self, terms: &Terms, groups: impl Iterator<Item = EntityUid>) -> Result<Entity, String> {
+        let Identity { kind, provider, subject, .. } = &self.identity;
+        let of = match kind {
+            Kind::User => &terms.user,
+            Kind::Workload => &terms.workload,
+        };
+        let uid = entity(of, &format!("{provider}/{subject}"));
         let (attributes, tags) = (self.attributes.iter().cloned(), self.tags.iter().cloned());
-        Entity::new_with_tags(self.uid.clone(), attributes, groups, tags).map_err(|error| error.to_string())
+        Entity::new_with_tags(uid, attributes, groups, tags).map_err(|error| error.to_string())
     }
 }
 
@@ -194,7 +189,7 @@ mod tests {
     #[test]
     fn a_group_of_one_provider_never_passes_for_that_of_another() {
         let identity = identity("p@example.com", &["dba", "corp/dba", "/keycloak/path", "x/y"]);
-        let caller = Caller::new(&identity, &["corp".to_owned()], &Types::new().unwrap());
+        let caller = Caller::new(&identity, &["corp".to_owned()]);
         let mut groups: Vec<&str> = caller.groups.iter().map(|group| &**group).collect();
         groups.sort_unstable();
         assert_eq!(

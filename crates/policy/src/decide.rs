@@ -6,9 +6,10 @@ use cedar_policy::{Context, Effect, Entities, PolicyId, Request, RestrictedExpre
 
 use crate::{
     Certificate, PolicySet,
-    asked::Asked,
+    asked::{Action, Asked},
     clock::{datetime, next_day, next_minute},
     reads::Attributes,
+    schema::{Terms, entity},
     set::Slice,
 };
 
@@ -82,66 +83,25 @@ impl PolicySet {
 
     /// The question as Cedar sees it: what the slice reads, and no more.
     pub(crate) fn show(&self, slice: &Slice, asked: &Asked<'_>) -> Result<(Request, Entities), String> {
-        let context = self.context(slice, asked)?;
+        let terms = self.terms()?;
+        let context = context(terms, slice, asked)?;
         let is_read = slice.reads.attributes.contains(Attributes::PRINCIPAL);
         let (principal, entities) = match asked.caller.filter(|_| is_read) {
-            None => (self.anyone.clone(), slice.base.clone()),
+            None => (terms.anyone.clone(), slice.base.clone()),
             Some(caller) => {
                 let groups = slice.groups.iter().filter(|(name, _)| caller.groups.contains(name));
-                let entity = caller.entity(groups.map(|(_, uid)| uid.clone()))?;
+                let entity = caller.entity(terms, groups.map(|(_, uid)| uid.clone()))?;
+                let uid = entity.uid();
                 let entities = slice.base.clone().add_entities([entity], None).map_err(|error| error.to_string())?;
-                (caller.uid.clone(), entities)
+                (uid, entities)
             }
         };
-        let action = self.action(asked.action).clone();
+        let action = match asked.action {
+            Action::Request => terms.request.clone(),
+            Action::Connect => terms.connect.clone(),
+        };
         let request = Request::new(principal, action, slice.resource.clone(), context, None);
         Ok((request.map_err(|error| error.to_string())?, entities))
-    }
-
-    fn context(&self, slice: &Slice, asked: &Asked<'_>) -> Result<Context, String> {
-        type Value = RestrictedExpression;
-        let mut pairs: Vec<(String, Value)> = Vec::with_capacity(4);
-        let reads = |attribute| slice.reads.attributes.contains(attribute);
-        let mut add = |name: &str, value| pairs.push((name.to_owned(), value));
-        let source = asked.source.to_canonical();
-        if reads(Attributes::SOURCE) {
-            add("source", Value::new_ip(source.to_string()));
-        }
-        if reads(Attributes::CERTIFICATE) {
-            add("certificates", names(asked.certificate, slice));
-            if let Some(certificate) = asked.certificate {
-                add("device", device(certificate)?);
-            }
-        }
-        if reads(Attributes::LISTS) {
-            let naming = slice.lists.iter().filter(|list| list.members.name(asked.caller, source));
-            add("lists", Value::new_set(naming.map(|list| Value::new_string(list.name.clone()))));
-        }
-        let texts = [("path", Attributes::PATH, asked.path), ("method", Attributes::METHOD, asked.method)];
-        for (name, attribute, value) in texts {
-            if asked.action == crate::Action::Request && reads(attribute) {
-                add(name, Value::new_string(value.to_owned()));
-            }
-        }
-        if let Some(host) = asked.host.filter(|_| reads(Attributes::HOST)) {
-            add("host", Value::new_string(host.to_owned()));
-        }
-        if reads(Attributes::PORT) {
-            add("port", Value::new_entity_uid(crate::schema::entity(&self.types.port, asked.port)));
-        }
-        if reads(Attributes::GRANT) {
-            add("granted", Value::new_bool(asked.is_granted()));
-        }
-        if reads(Attributes::TIME) {
-            let now = datetime(asked.now).ok_or("no calendar knows this time")?;
-            add("time", Value::new_datetime(now));
-        }
-        if reads(Attributes::MINUTE) || reads(Attributes::WEEKDAY) {
-            let local = slice.zone.local(asked.now).ok_or("no calendar knows this time")?;
-            add("minute", Value::new_long(i64::from(local.minute)));
-            add("weekday", Value::new_string(local.weekday.as_str().to_owned()));
-        }
-        Context::from_pairs(pairs).map_err(|error| error.to_string())
     }
 }
 
@@ -185,6 +145,53 @@ impl Slice {
             .min();
         Holds { until, depends_on }
     }
+}
+
+/// What of the request the slice reads.
+fn context(terms: &Terms, slice: &Slice, asked: &Asked<'_>) -> Result<Context, String> {
+    type Value = RestrictedExpression;
+    let mut pairs: Vec<(String, Value)> = Vec::with_capacity(4);
+    let reads = |attribute| slice.reads.attributes.contains(attribute);
+    let mut add = |name: &str, value| pairs.push((name.to_owned(), value));
+    let source = asked.source.to_canonical();
+    if reads(Attributes::SOURCE) {
+        add("source", Value::new_ip(source.to_string()));
+    }
+    if reads(Attributes::CERTIFICATE) {
+        add("certificates", names(asked.certificate, slice));
+        if let Some(certificate) = asked.certificate {
+            add("device", device(certificate)?);
+        }
+    }
+    if reads(Attributes::LISTS) {
+        let naming = slice.lists.iter().filter(|list| list.members.name(asked.caller, source));
+        add("lists", Value::new_set(naming.map(|list| Value::new_string(list.name.clone()))));
+    }
+    let texts = [("path", Attributes::PATH, asked.path), ("method", Attributes::METHOD, asked.method)];
+    for (name, attribute, value) in texts {
+        if asked.action == Action::Request && reads(attribute) {
+            add(name, Value::new_string(value.to_owned()));
+        }
+    }
+    if let Some(host) = asked.host.filter(|_| reads(Attributes::HOST)) {
+        add("host", Value::new_string(host.to_owned()));
+    }
+    if reads(Attributes::PORT) {
+        add("port", Value::new_entity_uid(entity(&terms.port, asked.port)));
+    }
+    if reads(Attributes::GRANT) {
+        add("granted", Value::new_bool(asked.is_granted()));
+    }
+    if reads(Attributes::TIME) {
+        let now = datetime(asked.now).ok_or("no calendar knows this time")?;
+        add("time", Value::new_datetime(now));
+    }
+    if reads(Attributes::MINUTE) || reads(Attributes::WEEKDAY) {
+        let local = slice.zone.local(asked.now).ok_or("no calendar knows this time")?;
+        add("minute", Value::new_long(i64::from(local.minute)));
+        add("weekday", Value::new_string(local.weekday.as_str().to_owned()));
+    }
+    Context::from_pairs(pairs).map_err(|error| error.to_string())
 }
 
 /// The names of a certificate and, of the wildcards that the policies ask for, those that one of them is below.

@@ -10,7 +10,7 @@ use miette::Diagnostic;
 use crate::{
     Settings,
     reads::Reads,
-    schema::{ANYONE, Types},
+    schema::{ANYONE, Terms},
 };
 
 /// Where a policy stands.
@@ -72,8 +72,8 @@ impl OwnPolicy {
 }
 
 /// Reads all files of the settings.
-pub(crate) fn read(settings: &Settings, schema: Schema, types: &Types) -> Result<Vec<OwnPolicy>, Vec<PolicyError>> {
-    let mut reading = Reading { settings, types, policies: Vec::new(), errors: Vec::new(), known: HashMap::new() };
+pub(crate) fn read(settings: &Settings, schema: Schema, terms: &Terms) -> Result<Vec<OwnPolicy>, Vec<PolicyError>> {
+    let mut reading = Reading { settings, terms, policies: Vec::new(), errors: Vec::new(), known: HashMap::new() };
     for source in &settings.own {
         let file: Arc<str> = source.file.as_str().into();
         for range in statements(&source.text) {
@@ -127,7 +127,7 @@ fn statements(text: &str) -> Vec<Range<usize>> {
 
 struct Reading<'a> {
     settings: &'a Settings,
-    types: &'a Types,
+    terms: &'a Terms,
     policies: Vec<OwnPolicy>,
     errors: Vec<PolicyError>,
     /// By id: the text that it is in, and where it begins.
@@ -178,15 +178,15 @@ impl<'a> Reading<'a> {
             let id = named.id().unescaped().to_owned();
             let of = named.type_name();
             let settings = self.settings;
-            let wrong = if *of == self.types.port {
+            let wrong = if *of == self.terms.port {
                 unknown(&id, settings.ports.iter().map(|port| port.name.as_str()))
-            } else if *of == self.types.service {
+            } else if *of == self.terms.service {
                 unknown(&id, settings.routes.iter().filter_map(|route| route.service.as_deref()))
-            } else if *of == self.types.route {
+            } else if *of == self.terms.route {
                 unknown(&id, settings.routes.iter().map(|route| route.name.as_str()))
-            } else if *of == self.types.anonymous {
+            } else if *of == self.terms.anonymous {
                 unknown(&id, [ANYONE].into_iter())
-            } else if *of == self.types.user || *of == self.types.workload {
+            } else if *of == self.terms.user || *of == self.terms.workload {
                 let is_qualified = id.split_once('/').is_some_and(|(first, _)| settings.is_provider(first));
                 (!is_qualified).then(|| {
                     format!(

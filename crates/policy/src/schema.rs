@@ -110,9 +110,9 @@ pub(crate) fn schema() -> Result<Schema, String> {
     Schema::from_cedarschema_str(SCHEMA).map(|(schema, _)| schema).map_err(|error| error.to_string())
 }
 
-/// The types of entities.
-#[derive(Debug, Clone)]
-pub(crate) struct Types {
+/// The types of entities, and the entities that are always there.
+#[derive(Debug)]
+pub(crate) struct Terms {
     pub(crate) port: EntityTypeName,
     pub(crate) service: EntityTypeName,
     pub(crate) route: EntityTypeName,
@@ -120,12 +120,15 @@ pub(crate) struct Types {
     pub(crate) user: EntityTypeName,
     pub(crate) workload: EntityTypeName,
     pub(crate) anonymous: EntityTypeName,
-    pub(crate) action: EntityTypeName,
+    pub(crate) anyone: EntityUid,
+    pub(crate) request: EntityUid,
+    pub(crate) connect: EntityUid,
 }
 
-impl Types {
+impl Terms {
     pub(crate) fn new() -> Result<Self, String> {
         let name = |text| EntityTypeName::from_str(text).map_err(|error| error.to_string());
+        let (anonymous, action) = (name("Anonymous")?, name("Action")?);
         Ok(Self {
             port: name("Port")?,
             service: name("Service")?,
@@ -133,8 +136,10 @@ impl Types {
             group: name("Group")?,
             user: name("User")?,
             workload: name("Workload")?,
-            anonymous: name("Anonymous")?,
-            action: name("Action")?,
+            anyone: entity(&anonymous, ANYONE),
+            anonymous,
+            request: entity(&action, "request"),
+            connect: entity(&action, "connect"),
         })
     }
 }

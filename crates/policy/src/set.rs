@@ -6,11 +6,11 @@ use cedar_policy::{Authorizer, Entities, Entity, EntityUid, Policy, PolicyId, Re
 
 use crate::{
     Allow, Conditions, Window, Zone,
-    asked::{Action, Caller, Identity, RouteId},
+    asked::{Caller, Identity, RouteId},
     lists::List,
     own::{self, OwnPolicy, PolicyError},
     reads::{Attributes, Reads},
-    schema::{self, ANYONE, Types, entity},
+    schema::{self, Terms, entity},
     short::{self, Side},
 };
 
@@ -80,17 +80,16 @@ pub struct PolicyText {
     pub place: Option<crate::Place>,
 }
 
-/// Everything that decides who may pass. Immutable, shared by all workers.
-#[derive(Debug)]
+/// Everything that decides who may pass. Immutable, shared by all workers. The default knows no route, and lets nobody
+/// pass.
+#[derive(Debug, Default)]
 pub struct PolicySet {
     pub(crate) settings: Settings,
     pub(crate) own: Vec<OwnPolicy>,
     pub(crate) slices: Vec<Slice>,
-    pub(crate) types: Types,
     pub(crate) authorizer: Authorizer,
-    pub(crate) request: EntityUid,
-    pub(crate) connect: EntityUid,
-    pub(crate) anyone: EntityUid,
+    /// There, if anything was compiled.
+    terms: Option<Terms>,
 }
 
 /// The policies that can say anything of one route, and what they need to be shown.
@@ -114,18 +113,15 @@ pub(crate) struct Slice {
 impl PolicySet {
     /// Compiles the settings; every mistake in the operator's own files is reported.
     pub fn compile(settings: Settings) -> Result<Self, Vec<PolicyError>> {
-        let types = Types::new().map_err(|error| inner(&error))?;
+        let terms = Terms::new().map_err(|error| inner(&error))?;
         let schema = schema::schema().map_err(|error| inner(&error))?;
-        let own = own::read(&settings, schema, &types)?;
+        let own = own::read(&settings, schema, &terms)?;
         let mut set = Self {
             slices: Vec::with_capacity(settings.routes.len()),
-            request: entity(&types.action, "request"),
-            connect: entity(&types.action, "connect"),
-            anyone: entity(&types.anonymous, ANYONE),
             authorizer: Authorizer::new(),
             settings,
             own,
-            types,
+            terms: Some(terms),
         };
         for route in &set.settings.routes {
             let slice = set.slice(route).map_err(|error| inner(&format!("route {}: {error}", route.name)))?;
@@ -147,7 +143,7 @@ impl PolicySet {
 
     /// A sender, made ready for decisions.
     pub fn caller(&self, identity: &Identity) -> Caller {
-        Caller::new(identity, &self.settings.providers, &self.types)
+        Caller::new(identity, &self.settings.providers)
     }
 
     /// The policies that can say anything of a route, its own first.
@@ -172,9 +168,10 @@ impl PolicySet {
 
     /// The operator's own policies that can say anything of this route.
     pub(crate) fn own_about(&self, route: &Route) -> impl Iterator<Item = &OwnPolicy> {
-        let uid = entity(&self.types.route, &route.name);
-        let within = self.within(route);
-        self.own.iter().filter(move |own| own.is_about(&uid, &within))
+        let about = self.terms().ok().map(|terms| (entity(&terms.route, &route.name), within(terms, route)));
+        let is_about =
+            move |own: &&OwnPolicy| about.as_ref().is_some_and(|(route, within)| own.is_about(route, within));
+        self.own.iter().filter(is_about)
     }
 
     /// The slice of a route, which need not be one of the settings.
@@ -200,6 +197,7 @@ impl PolicySet {
         lists: Vec<List>,
         own: impl Iterator<Item = &'o OwnPolicy>,
     ) -> Result<Slice, String> {
+        let terms = self.terms()?;
         let mut policies = Vec::with_capacity(texts.len());
         let mut reads = Reads::default();
         for (id, text) in texts {
@@ -220,7 +218,7 @@ impl PolicySet {
         let groups: HashSet<EntityUid> = policies
             .iter()
             .flat_map(Policy::entity_literals)
-            .filter(|entity| *entity.type_name() == self.types.group)
+            .filter(|entity| *entity.type_name() == terms.group)
             .collect();
         let allow_time = match &route.allow {
             Some(Allow::Only(conditions)) => conditions.time.as_ref(),
@@ -234,36 +232,33 @@ impl PolicySet {
             zone: route.zone.clone(),
             groups: groups.into_iter().map(|group| (group.id().unescaped().into(), group)).collect(),
             lists,
-            resource: entity(&self.types.route, &route.name),
-            base: self.base(route)?,
+            resource: entity(&terms.route, &route.name),
+            base: self.base(terms, route)?,
         })
     }
 
     /// The entities that are the same for all requests to a route.
-    fn base(&self, route: &Route) -> Result<Entities, String> {
-        let uid = entity(&self.types.route, &route.name);
-        let mut entities = vec![Entity::new_no_attrs(uid, self.within(route).into_iter().collect())];
+    fn base(&self, terms: &Terms, route: &Route) -> Result<Entities, String> {
+        let uid = entity(&terms.route, &route.name);
+        let mut entities = vec![Entity::new_no_attrs(uid, within(terms, route).into_iter().collect())];
         for port in self.settings.ports.iter().filter(|port| route.ports.contains(&port.name)) {
             let role = ("role".to_owned(), RestrictedExpression::new_string(port.role.clone()));
-            let uid = entity(&self.types.port, &port.name);
+            let uid = entity(&terms.port, &port.name);
             entities.push(Entity::new_with_tags(uid, [role], [], []).map_err(|error| error.to_string())?);
         }
-        entities.push(Entity::with_uid(self.anyone.clone()));
+        entities.push(Entity::with_uid(terms.anyone.clone()));
         Entities::from_entities(entities, None).map_err(|error| error.to_string())
     }
 
-    /// What the route is in.
-    fn within(&self, route: &Route) -> Vec<EntityUid> {
-        let ports = route.ports.iter().map(|port| entity(&self.types.port, port));
-        ports.chain(route.service.iter().map(|service| entity(&self.types.service, service))).collect()
+    pub(crate) fn terms(&self) -> Result<&Terms, String> {
+        self.terms.as_ref().ok_or_else(|| "nothing was compiled".to_owned())
     }
+}
 
-    pub(crate) fn action(&self, action: Action) -> &EntityUid {
-        match action {
-            Action::Request => &self.request,
-            Action::Connect => &self.connect,
-        }
-    }
+/// What the route is in.
+fn within(terms: &Terms, route: &Route) -> Vec<EntityUid> {
+    let ports = route.ports.iter().map(|port| entity(&terms.port, port));
+    ports.chain(route.service.iter().map(|service| entity(&terms.service, service))).collect()
 }
 
 fn wildcards(conditions: &Conditions) -> impl Iterator<Item = Box<str>> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use portcullis_policy::{
-    Action, Allow, Asked, Attributes, Certificate, Conditions, Grant, Identity, Kind, Weekday, Window, Zone,
+    Action, Allow, Asked, Attributes, Certificate, Conditions, Grant, Identity, Kind, PolicySet, Weekday, Window, Zone,
 };
 
 use crate::{THURSDAY, alice, asked, compile, name, only, route};
@@ -23,6 +23,15 @@ fn what_nothing_permits_is_refused() {
         let decision = set.decide(&asked(Some(&set.caller(&alice()))));
         assert!(!decision.allowed && decision.policies.is_empty() && decision.errors.is_empty(), "{decision:?}");
     }
+}
+
+#[test]
+fn a_set_of_nothing_lets_nobody_pass() {
+    let set = PolicySet::default();
+    let caller = set.caller(&alice());
+    let decision = set.decide(&asked(Some(&caller)));
+    assert!(!decision.allowed && !decision.holds.at(THURSDAY), "{decision:?}");
+    assert!(!set.explain(&asked(None)).allowed && set.what(Some(&alice())).is_empty());
 }
 
 #[test]
