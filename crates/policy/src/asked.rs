@@ -7,7 +7,10 @@ use std::{
 
 use cedar_policy::{Entity, EntityUid, RestrictedExpression};
 
-use crate::schema::{Terms, entity};
+use crate::{
+    Settings,
+    schema::{Terms, entity},
+};
 
 /// What kind of sender it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
@@ -60,8 +63,8 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// `providers`: the names of all, so that no group of one can pass for the qualified name of another's.
-    pub(crate) fn new(identity: &Identity, providers: &[String]) -> Self {
+    /// The settings know all providers, so that no group of one can pass for the qualified name of another's.
+    pub(crate) fn new(identity: &Identity, settings: &Settings) -> Self {
         let text = |text: &str| RestrictedExpression::new_string(text.to_owned());
         let mut attributes = vec![
             ("provider".to_owned(), text(&identity.provider)),
@@ -76,9 +79,9 @@ impl Caller {
         });
         let mut groups = HashSet::new();
         for group in &identity.groups {
-            let is_qualified = group.split_once('/').is_some_and(|(first, _)| {
-                first == identity.provider || providers.iter().any(|provider| provider == first)
-            });
+            let is_qualified = group
+                .split_once('/')
+                .is_some_and(|(first, _)| first == identity.provider || settings.is_provider(first));
             if !is_qualified {
                 groups.insert(group.as_str().into());
             }
@@ -188,8 +191,8 @@ mod tests {
 
     #[test]
     fn a_group_of_one_provider_never_passes_for_that_of_another() {
-        let identity = identity("p@example.com", &["dba", "corp/dba", "/keycloak/path", "x/y"]);
-        let caller = Caller::new(&identity, &["corp".to_owned()]);
+        let identity = identity("p@example.com", &["dba", "corp/dba", "certificate/x", "/keycloak/path", "x/y"]);
+        let caller = Caller::new(&identity, &Settings { providers: vec!["corp".to_owned()], ..Settings::default() });
         let mut groups: Vec<&str> = caller.groups.iter().map(|group| &**group).collect();
         groups.sort_unstable();
         assert_eq!(
@@ -198,6 +201,7 @@ mod tests {
                 "/keycloak/path",
                 "dba",
                 "partner//keycloak/path",
+                "partner/certificate/x",
                 "partner/corp/dba",
                 "partner/dba",
                 "partner/x/y",

@@ -28,5 +28,5 @@ pub use explain::{Change, Deciding, Explanation};
 pub use own::{Place, PolicyError};
 pub use reads::Attributes;
 pub use schema::SCHEMA;
-pub use set::{PolicySet, PolicyText, Port, Route, Settings, Source};
+pub use set::{CERTIFICATE, PolicySet, PolicyText, Port, Route, Settings, Source};
 pub use short::{Allow, Conditions, Grant, Name};

@@ -14,10 +14,13 @@ use crate::{
     short::{self, Side},
 };
 
+/// The provider of programs that have shown their certificate: it is there without being declared.
+pub const CERTIFICATE: &str = "certificate";
+
 /// What is compiled.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
-    /// Names of all providers.
+    /// Names of all providers that are declared.
     pub providers: Vec<String>,
     /// All ports.
     pub ports: Vec<Port>,
@@ -29,7 +32,7 @@ pub struct Settings {
 
 impl Settings {
     pub(crate) fn is_provider(&self, name: &str) -> bool {
-        self.providers.iter().any(|known| known == name)
+        name == CERTIFICATE || self.providers.iter().any(|known| known == name)
     }
 }
 
@@ -143,7 +146,7 @@ impl PolicySet {
 
     /// A sender, made ready for decisions.
     pub fn caller(&self, identity: &Identity) -> Caller {
-        Caller::new(identity, &self.settings.providers)
+        Caller::new(identity, &self.settings)
     }
 
     /// The policies that can say anything of a route, its own first.

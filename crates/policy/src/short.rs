@@ -8,6 +8,7 @@ use crate::{
     Window,
     asked::Kind,
     lists::{List, Members, canonical},
+    set::CERTIFICATE,
 };
 
 /// A list that is longer than this is looked up before Cedar is asked, instead of being written into the policy: Cedar
@@ -73,7 +74,9 @@ impl Name {
     /// there is one of that name, because subjects contain colons (`spiffe://…`, `urn:…`). Addresses are lower-cased.
     pub fn parse(text: &str, providers: &[String]) -> Self {
         let (provider, name) = match text.split_once(':') {
-            Some((provider, name)) if providers.iter().any(|known| known == provider) => (Some(provider), name),
+            Some((provider, name)) if provider == CERTIFICATE || providers.iter().any(|known| known == provider) => {
+                (Some(provider), name)
+            }
             _ => (None, text),
         };
         let name = if name.contains('@') { name.to_lowercase() } else { name.to_owned() };
@@ -319,6 +322,7 @@ mod tests {
             ("corp:CaseMatters", Some("corp"), "CaseMatters"),
             ("spiffe://example.com/shop", None, "spiffe://example.com/shop"),
             ("other:alice", None, "other:alice"),
+            ("certificate:shop", Some("certificate"), "shop"),
         ] {
             assert_eq!(name(text), Name { provider: provider.map(str::to_owned), name: own.to_owned() }, "{text}");
         }

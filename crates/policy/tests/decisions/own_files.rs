@@ -1,6 +1,7 @@
 //! Cedar files of one's own: what is wrong is said with its place.
 
 use portcullis_policy::{Conditions, PolicySet};
+use proptest::prelude::*;
 
 use crate::{route, settings};
 
@@ -81,4 +82,24 @@ fn a_policy_about_requests_says_that_it_is() {
         said("permit (principal, action == Action::\"request\", resource) when { context.path like \"/x\" };"),
         [""; 0]
     );
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_read_or_refused_at_a_place_that_is_in_it(
+        parts in prop::collection::vec(prop_oneof![
+            4 => prop::sample::select(&["permit", "forbid", "(", ")", "principal", "action", "resource", ", ", ";", "when", "{", "}",
+                "context.path", "like", "\"*", "\"", "\\", "//", "\n", "Port::", "é", "==", "(principal, action, resource)"][..])
+                .prop_map(str::to_owned),
+            1 => ".{0,8}",
+        ], 0..24),
+    ) {
+        let text = parts.join(" ");
+        let routes = vec![route("shop", None, Conditions::default())];
+        let Err(errors) = PolicySet::compile(settings(routes, &[("own.cedar", &text)])) else { return Ok(()) };
+        for error in errors {
+            let line = text.split('\n').nth(error.line - 1);
+            prop_assert!(line.is_some_and(|line| error.column <= line.chars().count() + 1), "{error} in {text:?}");
+        }
+    }
 }
