@@ -77,6 +77,7 @@ fn write_exchange_lines(parts: &RequestParts<'_>, asked_host: &[u8], out: &mut V
         None if head.accepts_trailers => out.extend_from_slice(b"connection: te\r\nte: trailers\r\n"),
         None => {}
     }
+    out.extend_from_slice(via(head.version));
     out.extend_from_slice(parts.connection_lines);
     out.extend_from_slice(b";host=\"");
     out.extend_from_slice(asked_host);
@@ -85,6 +86,23 @@ fn write_exchange_lines(parts: &RequestParts<'_>, asked_host: &[u8], out: &mut V
     out.extend_from_slice(b"\r\nx-request-id: ");
     out.extend_from_slice(&parts.request_id.hex());
     out.extend_from_slice(b"\r\n");
+}
+
+/// RFC 9110 7.6.3: the version in which a message has come, and who passes it on. A line of its own behind those of
+/// others before us.
+fn via(received: Version) -> &'static [u8] {
+    match received {
+        Version::Http11 => b"via: 1.1 portcullis\r\n",
+        Version::Http10 => b"via: 1.0 portcullis\r\n",
+    }
+}
+
+/// The same for an answer, unless its route removes the header: who stands before a service need not be told to
+/// everybody, and a gateway may leave it out.
+fn write_response_via(received: Version, edits: &HeaderEdits, out: &mut Vec<u8>) {
+    if !edits.strikes(b"via") {
+        out.extend_from_slice(via(received));
+    }
 }
 
 /// What is known of a connection, as header lines; the last, `Forwarded` (RFC 7239), is left open for the host.
@@ -97,9 +115,8 @@ pub(crate) fn connection_lines(
     let scheme = if is_tls { "https" } else { "http" };
     let address = source.ip().to_canonical();
     let node = if address.is_ipv6() { format!("\"[{address}]\"") } else { address.to_string() };
-    let mut lines = format!(
-        "x-forwarded-for: {address}\r\nx-forwarded-proto: {scheme}\r\nx-forwarded-port: {port}\r\nvia: 1.1 portcullis\r\n"
-    );
+    let mut lines =
+        format!("x-forwarded-for: {address}\r\nx-forwarded-proto: {scheme}\r\nx-forwarded-port: {port}\r\n");
     if let Some(certificate) = certificate {
         lines.push_str("x-forwarded-client-cert: ");
         lines.push_str(certificate);
@@ -138,6 +155,7 @@ pub(crate) fn write_response(
     if framing == ClientFraming::Chunked {
         out.extend_from_slice(b"transfer-encoding: chunked\r\n");
     }
+    write_response_via(head.version, edits, out);
     write_persistence(client, keep_alive, out);
     write_edits(edits, out);
     out.extend_from_slice(b"\r\n");
@@ -155,6 +173,7 @@ pub(crate) fn write_interim(head: &ResponseHead, text: &[u8], edits: &HeaderEdit
             out.extend_from_slice(protocol);
             out.extend_from_slice(b"\r\n");
         }
+        write_response_via(head.version, edits, out);
         write_edits(edits, out);
     }
     out.extend_from_slice(b"\r\n");

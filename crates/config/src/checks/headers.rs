@@ -19,9 +19,12 @@ impl Check for ProtectedHeader {
         for route in &index.declared.routes {
             for edits in [&route.request_headers, &route.response_headers] {
                 let set = edits.set.iter().chain(&edits.append).map(|(name, _)| name);
-                for name in set.chain(&edits.remove) {
-                    self.check_name(name, findings);
-                }
+                set.for_each(|name| self.check_name(name, findings));
+            }
+            // `Via` of an answer may be left out (RFC 9110 7.6.3), which is how it is turned off.
+            let unsaid = route.response_headers.remove.iter().filter(|name| name.value != "via");
+            for name in route.request_headers.remove.iter().chain(unsaid) {
+                self.check_name(name, findings);
             }
             for (name, _) in &route.matches.headers {
                 self.check_condition(name, findings);

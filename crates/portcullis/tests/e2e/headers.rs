@@ -73,6 +73,35 @@ fn what_the_proxy_says_of_the_source_replaces_what_the_client_claims() {
     }
 }
 
+/// RFC 9110 7.6.3: both ways, with the version in which the message came, behind what others have said.
+#[test]
+fn via_is_said_both_ways_and_a_route_can_keep_it_from_clients() {
+    let backend = Backend::start(|mut peer| {
+        let request = peer.read_head();
+        let version = if request.contains("/old") { "1.0" } else { "1.1" };
+        peer.send(format!(
+            "HTTP/{version} 200 OK\r\ncontent-length: 0\r\nvia: 1.1 cache\r\nconnection: close, via\r\n\r\n"
+        ));
+    });
+    let text = "
+ports:
+  web: { listen: <web>, role: internal, protocol: http }
+services:
+  shop: { ports: <shop.ports>, endpoints: [<shop>] }
+routes:
+  - { port: web, service: shop, allow: anyone }
+  - { port: web, path: /quiet, service: shop, allow: anyone, response-headers: { remove: [via] } }
+";
+    let proxy = Proxy::with(text, &[("shop", backend.address())]);
+    for (target, expected) in [("/", &["1.1 portcullis"][..]), ("/old", &["1.0 portcullis"]), ("/quiet", &[])] {
+        assert_eq!(proxy.get("web", target).expects(200).all("via"), expected, "{target}");
+    }
+    let answer = proxy.connect("web").send("GET / HTTP/1.0\r\nhost: a\r\nvia: 1.1 before\r\n\r\n").rest();
+    assert!(String::from_utf8_lossy(&answer).contains("\r\nvia: 1.1 portcullis\r\n"));
+    let received = backend.received_text().to_ascii_lowercase();
+    assert!(received.contains("via: 1.1 before\r\n") && received.contains("via: 1.0 portcullis\r\n"), "{received}");
+}
+
 /// CVE-2025-64484: services behind CGI-like gateways read these as the name with hyphens.
 #[test]
 fn disguised_spellings_of_claims_do_not_pass_either() {

@@ -6,6 +6,7 @@
 #![allow(clippy::format_push_string, clippy::format_collect, reason = "short texts, read more often than run")]
 
 mod admin;
+mod attacks;
 mod balance;
 mod certificates;
 mod check;
