@@ -130,8 +130,16 @@ pub enum RuleId {
     ShadowedRoute,
     /// A route does not say who may pass (invariant 1).
     RouteWithoutAllow,
-    /// `allow:` asks for users, groups or workloads while no identity provider can be configured yet: nobody passes.
+    /// A route asks who calls while no provider is declared that could prove it: nobody passes.
     NoIdentityProvider,
+    /// A route asks who calls on a port where tokens and cookies travel in clear text.
+    IdentityInClear,
+    /// A route asks for a claim that no provider is asked for.
+    UnknownClaim,
+    /// A Cedar policy that cannot be read, or says what the schema does not know.
+    Policy,
+    /// What a provider needs to work (keys, CAs) cannot be read.
+    ProviderUnusable,
     /// A route asks for names of client certificates on a port that does not ask clients for one.
     CertificateNotAsked,
     /// A header that Portcullis itself sets can be neither edited nor asked for by a route.
@@ -397,8 +405,16 @@ pub const RULES: &[Rule] = &[
     warning(
         RuleId::NoIdentityProvider,
         "no-identity-provider",
-        "`allow:` asks for users, groups or workloads while no identity provider can be configured yet: nobody passes.",
+        "A route asks who calls while no provider is declared that could prove it: nobody passes.",
     ),
+    error(
+        RuleId::IdentityInClear,
+        "identity-in-clear",
+        "A route asks who calls on a port where tokens and cookies travel in clear text.",
+    ),
+    error(RuleId::UnknownClaim, "unknown-claim", "A route asks for a claim that no provider is asked for."),
+    error(RuleId::Policy, "policy", "A Cedar policy that cannot be read, or says what the schema does not know."),
+    error(RuleId::ProviderUnusable, "provider-unusable", "What a provider needs to work (keys, CAs) cannot be read."),
     error(
         RuleId::CertificateNotAsked,
         "certificate-not-asked",

@@ -26,6 +26,9 @@ impl Check for ProtectedHeader {
             for name in route.request_headers.remove.iter().chain(unsaid) {
                 self.check_name(name, findings);
             }
+            for (name, _) in &route.tell {
+                self.check_name(name, findings);
+            }
             for (name, _) in &route.matches.headers {
                 self.check_condition(name, findings);
             }

@@ -6,6 +6,7 @@
 mod endpoints;
 mod exposure;
 mod headers;
+mod identity;
 mod index;
 mod numbers;
 mod ports;
@@ -68,7 +69,9 @@ const CHECKS: &[&dyn Check] = &[
     &routes::RouteProtocol,
     &routes::ServiceProtocolMismatch,
     &routes::RouteWithoutAllow,
-    &routes::NoIdentityProvider,
+    &identity::NoIdentityProvider,
+    &identity::IdentityInClear,
+    &identity::UnknownClaim,
     &routes::CertificateNotAsked,
     &routes::UnusableRewrite,
     &precedence::AmbiguousRoutes,

@@ -28,6 +28,12 @@ impl Check for UnknownName {
         let services = Names::new("service", services, &declared.unreadable.services);
         let ranges = declared.ranges.iter().map(|range| range.name.as_str());
         let ranges = Names::new("range", ranges, &declared.unreadable.ranges);
+        let providers = declared.identity.providers.iter().map(|provider| provider.name.as_str());
+        let providers = Names::new("provider", providers, &declared.identity.unreadable);
+        let authenticate = declared.ports.iter().map(|port| &port.authenticate);
+        for name in authenticate.chain(declared.routes.iter().map(|route| &route.authenticate)).flatten() {
+            providers.look_up(name, name.span, findings);
+        }
         for port in &declared.ports {
             if let Some(redirect) = &port.redirect {
                 ports.look_up(redirect, redirect.span, findings);

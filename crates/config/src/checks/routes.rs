@@ -85,6 +85,11 @@ fn http_only(route: &Route) -> Vec<(&'static str, Span)> {
         matches.methods.first().map(|method| ("methods", method.span)),
         matches.headers.first().map(|(name, _)| ("headers", name.span)),
         matches.query.first().map(|(name, _)| ("query", name.span)),
+        matches.groups.first().map(|group| ("groups", group.span)),
+        matches.claims.first().map(|claim| ("claims", claim.name.span)),
+        route.authenticate.first().map(|provider| ("authenticate", provider.span)),
+        route.tell.first().map(|(name, _)| ("tell", name.span)),
+        route.pass_credentials.as_ref().map(|pass| ("pass-credentials", pass.span)),
         action,
         route.rewrite.path.as_ref().or(route.rewrite.host.as_ref()).map(|rewrite| ("rewrite", rewrite.span)),
         edits("request-headers", &route.request_headers),
@@ -150,30 +155,6 @@ impl Check for RouteWithoutAllow {
     }
 }
 
-/// `allow:` by an identity that nothing can prove yet.
-pub(super) struct NoIdentityProvider;
-
-impl Check for NoIdentityProvider {
-    fn rule(&self) -> RuleId {
-        RuleId::NoIdentityProvider
-    }
-
-    fn check(&self, index: &Index<'_>, findings: &mut Findings) {
-        for route in &index.declared.routes {
-            let Some(Allow::Only { users, groups, workloads, .. }) = route.allow.as_deref() else { continue };
-            let lists = [("users", users), ("groups", groups), ("workloads", workloads)];
-            let Some((word, name)) = lists.into_iter().find_map(|(word, list)| Some((word, list.first()?))) else {
-                continue;
-            };
-            let message = format!("route {} asks for {word}, and nobody passes", describe(route));
-            let finding = Finding::new(self.rule(), name.span, message)
-                .label("no identity provider can be configured yet")
-                .help("until then allow by address or by client certificate");
-            findings.push(finding);
-        }
-    }
-}
-
 /// `allow.certificates` where clients never show one.
 pub(super) struct CertificateNotAsked;
 
@@ -184,8 +165,8 @@ impl Check for CertificateNotAsked {
 
     fn check(&self, index: &Index<'_>, findings: &mut Findings) {
         for (route, port) in index.routes_by_port().filter(|(_, port)| port.is_data_port()) {
-            let Some(Allow::Only { certificates, .. }) = route.allow.as_deref() else { continue };
-            let Some(name) = certificates.first() else { continue };
+            let Some(Allow::Only(requirements)) = route.allow.as_deref() else { continue };
+            let Some(name) = requirements.certificates.first() else { continue };
             if !asks_clients(port) {
                 let message = format!("port `{}` asks clients for no certificate, so nobody would pass", *port.name);
                 let finding = Finding::new(self.rule(), name.span, message)

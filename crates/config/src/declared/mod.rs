@@ -4,6 +4,7 @@
 //! written is `None`. Defaults are applied when the plan is made (`portcullis-plan`), so that reports and maps can
 //! tell "said" from "assumed".
 
+mod identity;
 mod port;
 mod probe;
 mod route;
@@ -13,12 +14,19 @@ mod word;
 
 use std::{fmt, path::PathBuf};
 
+pub use identity::{
+    AssertionSettings, ClaimNames, Identity, KeySource, ProofOfPossession, Provider, ProviderKind, SessionTimes,
+    TokenAlgorithm,
+};
 pub use port::{
     Accept, CertificateFiles, ClientCertificate, Clients, ListenAddress, PlaintextAccepted, Port, PortLimits, PortLog,
     PortTimeouts, PortTls, Protocol, ProxyProtocolIn, Role, TlsVersion,
 };
 pub use probe::{Echo, Ignored, Probe, Transport};
-pub use route::{Action, Allow, HeaderEdits, HostPattern, Matches, PathPattern, Rewrite, Route, ValuePattern};
+pub use route::{
+    Action, Allow, Claim, ClaimTest, Deny, GrantNeed, HeaderEdits, HostPattern, Hours, Matches, PathPattern,
+    Requirements, Rewrite, Route, Times, ValuePattern, Weekday,
+};
 pub use service::{
     Balance, Eject, Endpoint, EndpointAddress, Health, HealthProbe, Percent, ProxyProtocolOut, Replicas, Retries,
     Service, ServiceProcess, ServiceProtocol, ServiceTimeouts, ServiceTls, Space, StatusSpan, Verify,
@@ -51,6 +59,10 @@ pub struct Declared {
     pub admin: Admin,
     /// `probe:` what `portcullis probe` leaves alone, and what helps it.
     pub probe: Probe,
+    /// `identity:` who proves who is calling.
+    pub identity: Identity,
+    /// `policies:` files with Cedar policies of one's own, resolved.
+    pub policies: Vec<Spanned<PathBuf>>,
     /// `workers:` number of data-plane threads; `None` follows CPU affinity and the cgroup quota.
     pub workers: Option<Spanned<usize>>,
     /// `assert:` who must, or must not, reach what: `public -/-> role:database`. Judged by `check` over all files.

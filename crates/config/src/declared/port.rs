@@ -37,6 +37,8 @@ pub struct Port {
     pub limits: PortLimits,
     /// `timeouts:`
     pub timeouts: PortTimeouts,
+    /// `authenticate:` names of the providers that may prove who calls, in the order in which they are asked; empty: all.
+    pub authenticate: Vec<Spanned<String>>,
     /// `log: required | on | off`
     pub log: Option<Spanned<PortLog>>,
 }

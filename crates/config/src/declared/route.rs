@@ -19,8 +19,14 @@ pub struct Route {
     pub matches: Matches,
     /// Missing is an error (invariant 1), except on a redirect.
     pub allow: Option<Spanned<Allow>>,
-    /// `deny: [cidr]`
-    pub deny: Vec<Spanned<IpNet>>,
+    /// `deny: [cidr]`, or a mapping; stronger than `allow`.
+    pub deny: Deny,
+    /// `authenticate:` the providers that may prove who calls, in the order in which they are asked; empty: the port's.
+    pub authenticate: Vec<Spanned<String>>,
+    /// `tell:` header (lower case) to what it tells the service of the caller.
+    pub tell: Vec<(Spanned<String>, Spanned<Claim>)>,
+    /// `pass-credentials: true`: what proved the caller's identity goes on to the service.
+    pub pass_credentials: Option<Spanned<bool>>,
     /// Exactly one of `service`, `redirect`, `respond`; otherwise a finding and `None`.
     pub action: Option<Spanned<Action>>,
     /// `rewrite:`
@@ -48,6 +54,19 @@ pub struct Matches {
     pub query: Vec<(Spanned<String>, Spanned<ValuePattern>)>,
     /// `from:` as a condition: other sources fall to other routes.
     pub from: Vec<Spanned<IpNet>>,
+    /// `groups:` as a condition: callers in none of them fall to other routes.
+    pub groups: Vec<Spanned<String>>,
+    /// `claims:` as a condition.
+    pub claims: Vec<ClaimTest>,
+}
+
+/// A claim and the values of which any will do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimTest {
+    /// Name of the claim, as the provider's `claims:` lists it.
+    pub name: Spanned<String>,
+    /// Never empty.
+    pub values: Vec<Spanned<String>>,
 }
 
 /// Lower-cased, no trailing dot, no port.
@@ -83,24 +102,129 @@ pub enum ValuePattern {
     Regex(String),
 }
 
-/// Who may pass: `allow: anyone`, or a mapping whose keys must all hold (within one key, any value suffices).
+/// Who may pass: `allow: anyone`, `allow: authenticated`, or a mapping whose keys must all hold (within one key, any
+/// value suffices).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Allow {
     /// Everyone, and the file says so.
     Anyone,
+    /// Everyone who has proven who they are.
+    Authenticated,
     /// Who meets all that is given.
-    Only {
-        /// Source addresses.
-        from: Vec<Spanned<IpNet>>,
-        /// Names on the client certificate (subject CN, DNS or URI SAN), `*.` wildcards allowed; `any` is `["*"]`.
-        certificates: Vec<Spanned<String>>,
-        /// Need an identity provider: parsed and kept; until one is configured nobody passes (a warning says so).
-        users: Vec<Spanned<String>>,
-        /// See `users`.
-        groups: Vec<Spanned<String>>,
-        /// See `users`.
-        workloads: Vec<Spanned<String>>,
-    },
+    Only(Box<Requirements>),
+}
+
+/// What is asked of whoever may pass. All that is given must hold; within one list, any value suffices.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Requirements {
+    /// Source addresses.
+    pub from: Vec<Spanned<IpNet>>,
+    /// Names on the client certificate (subject CN, DNS or URI SAN), `*.` wildcards allowed; `any` is `["*"]`.
+    pub certificates: Vec<Spanned<String>>,
+    /// People, by name.
+    pub users: Vec<Spanned<String>>,
+    /// Groups that the provider names.
+    pub groups: Vec<Spanned<String>>,
+    /// Programs, by name.
+    pub workloads: Vec<Spanned<String>>,
+    /// Domains of verified e-mail addresses, lower case.
+    pub domains: Vec<Spanned<String>>,
+    /// Further claims.
+    pub claims: Vec<ClaimTest>,
+    /// `time:` when.
+    pub time: Option<Spanned<Times>>,
+    /// `grant: required`: only who holds a grant for the service at that moment.
+    pub grant: Option<Spanned<GrantNeed>>,
+}
+
+impl Requirements {
+    /// Whether it asks who is calling.
+    pub fn asks_identity(&self) -> bool {
+        let lists = [&self.users, &self.groups, &self.workloads, &self.domains];
+        lists.iter().any(|list| !list.is_empty()) || !self.claims.is_empty() || self.grant.is_some()
+    }
+}
+
+/// The one word of `grant:`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum GrantNeed {
+    /// A grant is needed.
+    Required,
+}
+
+/// `time: { days: [mon, fri], hours: 08:00-18:00, zone: "+01:00" }`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Times {
+    /// Empty: every day.
+    pub days: Vec<Spanned<Weekday>>,
+    /// Of each of these days; `None`: all of it.
+    pub hours: Option<Spanned<Hours>>,
+    /// Minutes that the clock there is ahead of UTC.
+    pub zone: Option<Spanned<i16>>,
+}
+
+/// Minutes after midnight, from the first on, up to and without the second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Hours {
+    /// 0 to 1439.
+    pub from: u16,
+    /// 1 to 1440; before `from`: on the next day.
+    pub to: u16,
+}
+
+/// A day of the week.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "they are their own documentation")]
+pub enum Weekday {
+    Monday,
+    Tuesday,
+    Wednesday,
+    Thursday,
+    Friday,
+    Saturday,
+    Sunday,
+}
+
+/// Who may not pass, whatever `allow:` says. Within and between the lists, any value suffices.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Deny {
+    /// Source addresses.
+    pub from: Vec<Spanned<IpNet>>,
+    /// People, by name.
+    pub users: Vec<Spanned<String>>,
+    /// Groups.
+    pub groups: Vec<Spanned<String>>,
+    /// Programs, by name.
+    pub workloads: Vec<Spanned<String>>,
+    /// Domains of verified e-mail addresses.
+    pub domains: Vec<Spanned<String>>,
+    /// Further claims.
+    pub claims: Vec<ClaimTest>,
+}
+
+impl Deny {
+    /// Whether it asks who is calling.
+    pub fn asks_identity(&self) -> bool {
+        let lists = [&self.users, &self.groups, &self.workloads, &self.domains];
+        lists.iter().any(|list| !list.is_empty()) || !self.claims.is_empty()
+    }
+}
+
+/// What a header of `tell:` tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Claim {
+    /// `name`: the name by which people know the caller.
+    Name,
+    /// `subject`: the provider's own name for it.
+    Subject,
+    /// `email`: its verified e-mail address.
+    Email,
+    /// `groups`: separated by commas.
+    Groups,
+    /// `provider`: who vouches for it.
+    Provider,
+    /// `claim:NAME`: a further claim, values separated by commas.
+    Further(String),
 }
 
 /// What a route does.

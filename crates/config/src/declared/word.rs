@@ -1,8 +1,8 @@
 //! Closed sets of words, each with the text that the file uses.
 
 use super::{
-    Balance, ClientCertificate, LogFormat, LogLevel, PortLog, Protocol, ProxyProtocolOut, Role, ServiceProtocol,
-    TlsVersion, Transport,
+    Balance, ClientCertificate, GrantNeed, LogFormat, LogLevel, PortLog, ProofOfPossession, Protocol, ProxyProtocolOut,
+    Role, ServiceProtocol, TlsVersion, TokenAlgorithm, Transport, Weekday,
 };
 
 /// A value that is one word out of a closed set.
@@ -33,6 +33,44 @@ impl Word for Protocol {
     const WHAT: &'static str = "a protocol that ports speak";
     const WORDS: &'static [(&'static str, Self)] =
         &[("tcp", Self::Tcp), ("tls", Self::Tls), ("http", Self::Http), ("https", Self::Https)];
+}
+
+impl Word for TokenAlgorithm {
+    const WHAT: &'static str = "an asymmetric signature algorithm";
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("RS256", Self::Rs256),
+        ("RS384", Self::Rs384),
+        ("RS512", Self::Rs512),
+        ("PS256", Self::Ps256),
+        ("PS384", Self::Ps384),
+        ("PS512", Self::Ps512),
+        ("ES256", Self::Es256),
+        ("ES384", Self::Es384),
+        ("EdDSA", Self::EdDsa),
+    ];
+}
+
+impl Word for ProofOfPossession {
+    const WHAT: &'static str = "a need for proof of possession";
+    const WORDS: &'static [(&'static str, Self)] = &[("optional", Self::Optional), ("required", Self::Required)];
+}
+
+impl Word for GrantNeed {
+    const WHAT: &'static str = "a need for a grant";
+    const WORDS: &'static [(&'static str, Self)] = &[("required", Self::Required)];
+}
+
+impl Word for Weekday {
+    const WHAT: &'static str = "a day of the week";
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("mon", Self::Monday),
+        ("tue", Self::Tuesday),
+        ("wed", Self::Wednesday),
+        ("thu", Self::Thursday),
+        ("fri", Self::Friday),
+        ("sat", Self::Saturday),
+        ("sun", Self::Sunday),
+    ];
 }
 
 impl Word for TlsVersion {

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, hash_map};
 
-use super::{mistake::Mistake, port, probe, reader::Reader, route, service, settings, values};
+use super::{identity, mistake::Mistake, port, probe, reader::Reader, route, service, settings, values};
 use crate::{
     declared::{Declared, Range, RangeAccept},
     finding::{Finding, Findings},
@@ -57,7 +57,9 @@ impl FileReader {
             if let Some(node) = map.node("routes") {
                 self.routes(map.reader, node);
             }
-            for (key, span) in map.present(&["defaults", "limits", "log", "metrics", "admin", "probe", "workers"]) {
+            for (key, span) in
+                map.present(&["defaults", "limits", "log", "metrics", "admin", "identity", "probe", "workers"])
+            {
                 self.setting(map.reader, key, span);
             }
             let declared = &mut self.declared;
@@ -66,6 +68,9 @@ impl FileReader {
             replace(&mut declared.log, map.optional("log", settings::log));
             replace(&mut declared.metrics, map.optional("metrics", settings::metrics));
             replace(&mut declared.probe, map.optional("probe", probe::probe));
+            replace(&mut declared.identity, map.optional("identity", identity::identity));
+            let directory = map.reader.directory;
+            declared.policies.extend(map.values("policies", |text| policy_file(text, directory)));
             if let Some(Spanned { value: (admin, is_token_unreadable), .. }) = map.optional("admin", settings::admin) {
                 declared.admin = admin;
                 declared.unreadable.token |= is_token_unreadable;
@@ -173,6 +178,14 @@ impl FileReader {
             }
         }
     }
+}
+
+/// The path of a file with Cedar policies.
+fn policy_file(text: &str, directory: &std::path::Path) -> Result<std::path::PathBuf, Mistake> {
+    if text.is_empty() || text.contains('\0') {
+        return Err(Mistake::new("is not a path", "the path of a file with Cedar policies, such as access.cedar"));
+    }
+    Ok(directory.join(text))
 }
 
 /// `accept: { node-ports: "why" }`

@@ -1,7 +1,9 @@
 //! From nodes to [`Declared`](crate::declared::Declared): one reader for each concern, all findings in one run.
 
+mod access;
 mod example;
 mod file;
+mod identity;
 mod include;
 mod mapping;
 mod mistake;

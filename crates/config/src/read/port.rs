@@ -33,6 +33,7 @@ pub(super) fn port(reader: &mut Reader<'_>, name: Spanned<String>, node: &Node<'
             proxy_protocol: map.optional("proxy-protocol", |reader, node| proxy_protocol(reader, node, &what)),
             limits: limits(map),
             timeouts: timeouts(map),
+            authenticate: map.values("authenticate", values::name),
             log: map.value("log", word),
             name,
             listen: listen?,
@@ -46,6 +47,7 @@ pub(super) fn port(reader: &mut Reader<'_>, name: Spanned<String>, node: &Node<'
             ("clients", port.clients.is_some()),
             ("redirect", port.redirect.is_some()),
             ("plaintext", port.plaintext.is_some()),
+            ("authenticate", !port.authenticate.is_empty()),
             ("accept", port.accept.as_ref().is_some_and(|accept| accept.wildcard.is_some())),
         ];
         let is_guard_readable = judged.into_iter().all(|(key, is_read)| is_read || !map.says(key));

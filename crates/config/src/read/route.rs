@@ -1,13 +1,14 @@
 //! `routes:`
 
 use super::{
+    access,
     mapping::Mapping,
-    mistake::{Mistake, did_you_mean, nearest},
+    mistake::Mistake,
     reader::Reader,
     values::{self, number_between},
 };
 use crate::{
-    declared::{Action, Allow, HeaderEdits, Matches, PathPattern, References, Rewrite, Route, ValuePattern},
+    declared::{Action, HeaderEdits, Matches, PathPattern, References, Rewrite, Route, ValuePattern},
     defaults,
     finding::Finding,
     rule::RuleId,
@@ -23,15 +24,21 @@ pub(super) fn route(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<Route, R
         let ports = map.values("port", values::name);
         report_repeated(map.reader, ports.iter());
         let matches = matches(map);
-        let allow = map.optional("allow", allow);
-        let deny = map.values("deny", values::network);
+        let allow = map.optional("allow", access::allow);
+        let deny = map.optional("deny", access::deny);
+        let authenticate = map.values("authenticate", values::name);
+        let tell = access::tell(map);
+        let pass_credentials = map.value("pass-credentials", values::boolean);
         let action = action(map);
         let rewrite = rewrite(map);
         let request_headers = header_edits(map, "request-headers");
         let response_headers = header_edits(map, "response-headers");
         // What says who may pass must not be lost because it could not be read.
-        let is_allow_readable = allow.is_some() || !map.says("allow");
-        let is_complete = has_port && !ports.is_empty() && is_allow_readable && action.is_some();
+        let is_readable = |key: &'static str, is_read: bool| is_read || !map.says(key);
+        let is_access_readable = is_readable("allow", allow.is_some())
+            && is_readable("deny", deny.is_some())
+            && is_readable("authenticate", !authenticate.is_empty());
+        let is_complete = has_port && !ports.is_empty() && is_access_readable && action.is_some();
         if !is_complete || !has_all_conditions(map, &matches) {
             let service = action.and_then(|action| match action.value {
                 Action::Service(name) => Some(Spanned::new(name, action.span)),
@@ -40,7 +47,22 @@ pub(super) fn route(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<Route, R
             return Err(References { ports, service });
         }
         let span = map.span();
-        Ok(Route { span, name, ports, matches, allow, deny, action, rewrite, request_headers, response_headers })
+        let deny = deny.map(|deny| deny.value).unwrap_or_default();
+        Ok(Route {
+            span,
+            name,
+            ports,
+            matches,
+            allow,
+            deny,
+            authenticate,
+            tell,
+            pass_credentials,
+            action,
+            rewrite,
+            request_headers,
+            response_headers,
+        })
     });
     route.unwrap_or_else(|| Err(References::default()))
 }
@@ -54,6 +76,8 @@ fn matches(map: &mut Mapping<'_, '_, '_>) -> Matches {
         headers: value_patterns(map, "headers", values::header_name),
         query: value_patterns(map, "query", query_name),
         from: map.values("from", values::network),
+        groups: map.values("groups", access::identity_name),
+        claims: access::claims(map),
     }
 }
 
@@ -69,6 +93,8 @@ fn has_all_conditions(map: &Mapping<'_, '_, '_>, matches: &Matches) -> bool {
         ("headers", !matches.headers.is_empty()),
         ("query", !matches.query.is_empty()),
         ("from", !matches.from.is_empty()),
+        ("groups", !matches.groups.is_empty()),
+        ("claims", !matches.claims.is_empty()),
     ];
     is_read.into_iter().all(|(key, is_read)| is_read || !map.says(key))
 }
@@ -105,47 +131,6 @@ fn value_patterns(
     });
     report_repeated(map.reader, patterns.iter().map(|(name, _)| name));
     if mistakes == 0 { patterns } else { Vec::new() }
-}
-
-/// Keys of `allow:`.
-const ALLOWED_BY: [&str; 5] = ["from", "certificates", "users", "groups", "workloads"];
-
-/// `allow: anyone`, or a mapping.
-fn allow(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Allow> {
-    if !matches!(node.value, Value::Mapping(_)) {
-        return reader.value_or_mapping(node, "`anyone` or a mapping", anyone);
-    }
-    reader.mapping(node, "Allow", "`allow`", |map| {
-        let from = map.values("from", values::network);
-        let certificates = map.values("certificates", certificate_name);
-        let users = map.values("users", identity_name);
-        let groups = map.values("groups", identity_name);
-        let workloads = map.values("workloads", identity_name);
-        let given = map.present(&ALLOWED_BY);
-        if given.is_empty() {
-            let finding = Finding::new(RuleId::InvalidValue, map.span(), "`allow` names nobody")
-                .help("write `allow: anyone`, or who may pass, such as `allow: { from: [10.0.0.0/8] }`");
-            map.misses(&ALLOWED_BY, finding);
-            return None;
-        }
-        // A condition that could not be read must not vanish: the rest would allow more than was meant.
-        let lists = [from.len(), certificates.len(), users.len(), groups.len(), workloads.len()];
-        let read = lists.into_iter().filter(|length| *length > 0).count();
-        (read == given.len()).then_some(Allow::Only { from, certificates, users, groups, workloads })
-    })?
-}
-
-/// The one word of `allow:`.
-fn anyone(text: &str) -> Result<Allow, Mistake> {
-    if text == "anyone" {
-        return Ok(Allow::Anyone);
-    }
-    let mistake = Mistake::new("does not say who may pass", "anyone, or a mapping such as { from: [10.0.0.0/8] }");
-    let is_synonym = matches!(text, "any" | "all" | "everyone" | "everybody" | "*" | "true");
-    if is_synonym || nearest(text, std::iter::once("anyone")).is_some() {
-        return Err(mistake.help(did_you_mean("anyone")));
-    }
-    Err(mistake)
 }
 
 /// Exactly one of `service`, `redirect`, `respond`.
@@ -249,7 +234,7 @@ fn header_lines(map: &mut Mapping<'_, '_, '_>, key: &'static str) -> Vec<(Spanne
 }
 
 /// A key that is itself a value.
-fn checked_name(
+pub(super) fn checked_name(
     reader: &mut Reader<'_>,
     name: &Spanned<String>,
     parse: fn(&str) -> Result<String, Mistake>,
@@ -268,7 +253,7 @@ fn checked_name(
 }
 
 /// Names that YAML takes for different keys and HTTP for one.
-fn report_repeated<'a>(reader: &mut Reader<'_>, names: impl Iterator<Item = &'a Spanned<String>>) {
+pub(super) fn report_repeated<'a>(reader: &mut Reader<'_>, names: impl Iterator<Item = &'a Spanned<String>>) {
     let mut seen: Vec<&Spanned<String>> = Vec::new();
     for name in names {
         match seen.iter().find(|other| other.value == name.value) {
@@ -280,24 +265,6 @@ fn report_repeated<'a>(reader: &mut Reader<'_>, names: impl Iterator<Item = &'a 
             None => seen.push(name),
         }
     }
-}
-
-/// A name on a client certificate: `*`, `any`, `*.internal`, `shop.internal`, `spiffe://house/shop`.
-fn certificate_name(text: &str) -> Result<String, Mistake> {
-    const EXPECTED: &str = "a name on a certificate, such as shop.internal or *.internal, or any";
-    let name = if text == "any" { "*" } else { text };
-    let inner = name.strip_prefix("*.").unwrap_or(name);
-    if name != "*" && (inner.is_empty() || inner.contains('*') || name.chars().any(char::is_control)) {
-        return Err(Mistake::new("is not a name on a certificate", EXPECTED));
-    }
-    Ok(name.to_owned())
-}
-
-fn identity_name(text: &str) -> Result<String, Mistake> {
-    if text.trim().is_empty() || text.chars().any(char::is_control) {
-        return Err(Mistake::new("is not a name", "the name of a user, group or workload"));
-    }
-    Ok(text.to_owned())
 }
 
 /// Query parameters are compared decoded, so any text will do.

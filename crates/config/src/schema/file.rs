@@ -4,9 +4,10 @@
 use schemars::JsonSchema;
 
 use super::{
+    identity::Identity,
     port::{Port, PortLimits},
     route::Route,
-    scalar::{Between, Bytes, Duration, Host, Name, OneOf, Ports, Scalar, Secret, Text},
+    scalar::{Between, Bytes, Duration, File as Path, Host, Name, OneOf, Ports, Scalar, Secret, Text},
     service::{EjectChoice, Retries, Service},
     shape::{Many, Named},
 };
@@ -41,6 +42,10 @@ pub(super) struct File {
     metrics: Option<Metrics>,
     /// Who may use the admin ports.
     admin: Option<Admin>,
+    /// Who proves who is calling, and what services are told of it.
+    identity: Option<Identity>,
+    /// Files with Cedar policies of one's own, beside what `allow` and `deny` say.
+    policies: Option<Many<Scalar<Path>>>,
     /// What `portcullis probe` leaves alone, and what helps it.
     probe: Option<Probe>,
 }

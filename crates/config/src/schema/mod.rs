@@ -7,6 +7,7 @@
 //! The schema is for completion and first help; the reader and the checks know more than a schema can say.
 
 mod file;
+mod identity;
 mod port;
 mod route;
 mod scalar;

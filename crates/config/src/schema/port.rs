@@ -40,6 +40,8 @@ pub(super) struct Port {
     limits: Option<PortLimits>,
     /// Timeouts towards clients.
     timeouts: Option<PortTimeouts>,
+    /// Providers that may prove who calls, in the order in which they are asked. Default: all.
+    authenticate: Option<Many<NameText>>,
     /// Whether connections are recorded; with `required`, traffic waits for a slow log. `off` on public ports only.
     #[schemars(extend("default" = "on"))]
     log: Option<OneOf<declared::PortLog>>,

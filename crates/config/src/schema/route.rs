@@ -5,10 +5,10 @@ use schemars::JsonSchema;
 
 use super::{
     file::NameText,
-    scalar::{Between, Host, Network, Scalar, Text},
-    shape::{Anyone, Either, Many, Named, Only},
+    scalar::{Between, Boolean, Host, Network, OneOf, Scalar, Text},
+    shape::{Anyone, Authenticated, Either, Many, Named, Only},
 };
-use crate::defaults;
+use crate::{declared, defaults};
 
 /// The rule that takes traffic from a port to a service. The most specific host wins (exact, then the longest `*.`
 /// suffix, then any), then the most specific path (exact, then regular expressions in file order, then the longest
@@ -36,10 +36,21 @@ pub(super) struct Route {
     query: Option<Named<Scalar<Text>>>,
     /// Sources that this route is for; others fall to other routes.
     from: Option<Many<Scalar<Network>>>,
+    /// Callers that this route is for, by their groups; others fall to other routes.
+    groups: Option<Many<Scalar<Text>>>,
+    /// Callers that this route is for, by claims of theirs: name to value, or to a list of values.
+    claims: Option<Named<Many<Scalar<Text>>>>,
     /// Who may pass. Required, except on a redirect.
     allow: Option<AllowChoice>,
-    /// Sources that may not pass, stronger than `allow`.
-    deny: Option<Many<Scalar<Network>>>,
+    /// Who may not pass, stronger than `allow`: sources, or a mapping.
+    deny: Option<DenyChoice>,
+    /// Providers that may prove who calls, in the order in which they are asked. Default: those of the port.
+    authenticate: Option<Many<NameText>>,
+    /// Header to what the service is told in it of the caller: `name`, `subject`, `email`, `groups`, `provider`, `claim:NAME`.
+    tell: Option<Named<Scalar<Text>>>,
+    /// Whether what proved the caller's identity (token, cookie) goes on to the service.
+    #[schemars(extend("default" = false))]
+    pass_credentials: Option<Scalar<Boolean>>,
     /// Name of the service to forward to.
     service: Option<NameText>,
     /// Where clients are sent instead.
@@ -54,8 +65,11 @@ pub(super) struct Route {
     response_headers: Option<HeaderEdits>,
 }
 
-/// `anyone`, or who.
-type AllowChoice = Either<Only<Anyone>, Allow>;
+/// `anyone`, `authenticated`, or who.
+type AllowChoice = Either<Either<Only<Anyone>, Only<Authenticated>>, Allow>;
+
+/// Sources, or who.
+type DenyChoice = Either<Many<Scalar<Network>>, Deny>;
 
 /// Who may pass: all keys that are given must hold, within one key any value suffices.
 #[derive(JsonSchema)]
@@ -65,12 +79,51 @@ struct Allow {
     from: Option<Many<Scalar<Network>>>,
     /// Names on the client certificate (subject CN, DNS or URI SAN); `*.suffix`; `any` for any certificate.
     certificates: Option<Many<Scalar<Text>>>,
-    /// Needs an identity provider; until one can be configured nobody passes.
+    /// People, by the name that their provider gives them: usually the verified e-mail address.
     users: Option<Many<Scalar<Text>>>,
-    /// See `users`.
+    /// Groups that the provider names; `PROVIDER/GROUP` means that provider's alone.
     groups: Option<Many<Scalar<Text>>>,
-    /// See `users`.
+    /// Programs, by name.
     workloads: Option<Many<Scalar<Text>>>,
+    /// Domains of verified e-mail addresses.
+    domains: Option<Many<Scalar<Text>>>,
+    /// Further claims: name to value, or to a list of values.
+    claims: Option<Named<Many<Scalar<Text>>>>,
+    /// When.
+    time: Option<Times>,
+    /// Only who holds a grant for the service at that moment.
+    grant: Option<OneOf<declared::GrantNeed>>,
+}
+
+/// Who may not pass: any value of any key suffices.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "kebab-case", deny_unknown_fields)]
+struct Deny {
+    /// Source addresses.
+    from: Option<Many<Scalar<Network>>>,
+    /// People, by name.
+    users: Option<Many<Scalar<Text>>>,
+    /// Groups.
+    groups: Option<Many<Scalar<Text>>>,
+    /// Programs, by name.
+    workloads: Option<Many<Scalar<Text>>>,
+    /// Domains of verified e-mail addresses.
+    domains: Option<Many<Scalar<Text>>>,
+    /// Further claims: name to value, or to a list of values.
+    claims: Option<Named<Many<Scalar<Text>>>>,
+}
+
+/// When somebody may pass.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "kebab-case", deny_unknown_fields)]
+struct Times {
+    /// Days of the week. Default: all.
+    days: Option<Many<OneOf<declared::Weekday>>>,
+    /// `08:00-18:00`; `22:00-06:00` goes on into the next day. Default: all day.
+    hours: Option<Scalar<Text>>,
+    /// How far the clock there is ahead of UTC.
+    #[schemars(extend("default" = "UTC"))]
+    zone: Option<Scalar<Text>>,
 }
 
 /// A target, or a target with a status.

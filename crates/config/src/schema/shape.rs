@@ -84,6 +84,8 @@ impl<L: Literal> JsonSchema for Only<L> {
 pub(super) struct Off;
 /// `anyone`
 pub(super) struct Anyone;
+/// `authenticated`
+pub(super) struct Authenticated;
 /// `accepted`
 pub(super) struct Accepted;
 
@@ -93,6 +95,10 @@ impl Literal for Off {
 
 impl Literal for Anyone {
     const WORD: &'static str = "anyone";
+}
+
+impl Literal for Authenticated {
+    const WORD: &'static str = "authenticated";
 }
 
 impl Literal for Accepted {

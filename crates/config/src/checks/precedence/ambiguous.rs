@@ -56,7 +56,7 @@ impl AmbiguousRoutes {
         let finding = Finding::new(self.rule(), route.span, message)
             .label("neither comes before the other")
             .related(rival.span, "the other route")
-            .help("remove one, or give one of them a further condition (sni, methods, headers, query or from)");
+            .help("remove one, or give one of them a further condition (sni, methods, headers, query, from, groups or claims)");
         findings.push(finding);
     }
 

@@ -2,7 +2,7 @@
 //!
 //! The rule: the most specific host wins (exact, then the longest `*.` suffix, then any), then the most specific path
 //! (exact, then regular expressions in file order, then the longest prefix), then the route with more further
-//! conditions (sni, methods, headers, query, from). On a `tls` port the SNI stands for the host.
+//! conditions (sni, methods, headers, query, from, groups, claims). On a `tls` port the SNI stands for the host.
 
 mod ambiguous;
 mod disjoint;
@@ -68,4 +68,6 @@ fn further_conditions(route: &Route, port: &Port) -> usize {
         + matches.headers.len()
         + matches.query.len()
         + usize::from(!matches.from.is_empty())
+        + usize::from(!matches.groups.is_empty())
+        + matches.claims.len()
 }

@@ -59,7 +59,7 @@ impl ShadowedRoute {
     /// Sources that cannot even connect.
     fn check_sources(&self, route: &Route, port: &Port, findings: &mut Findings) {
         let allowed = match route.allow.as_deref() {
-            Some(Allow::Only { from, .. }) => from.as_slice(),
+            Some(Allow::Only(requirements)) => requirements.from.as_slice(),
             _ => &[],
         };
         for (sources, what) in [(route.matches.from.as_slice(), "matches"), (allowed, "allows")] {
