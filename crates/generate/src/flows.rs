@@ -75,16 +75,16 @@ pub(crate) fn internal_ports(service: &Service) -> Option<(u16, u16)> {
 
 /// Sources that a route asks for; `Err` with what it asks for that only Portcullis can judge.
 pub(crate) fn sources(route: &Route) -> Result<Vec<IpNet>, String> {
+    let matches = &route.matches;
+    if !matches.groups.is_empty() || !matches.claims.is_empty() || route.deny.asks_identity() {
+        return Err("groups or claims of the caller".to_owned());
+    }
     match route.allow.as_ref().map(|allow| &allow.value) {
-        Some(Allow::Only { users, groups, workloads, .. })
-            if !users.is_empty() || !groups.is_empty() || !workloads.is_empty() =>
-        {
-            Err("users, groups or workloads".to_owned())
-        }
-        Some(Allow::Only { certificates, .. }) if !certificates.is_empty() => {
-            Err("names on client certificates".to_owned())
-        }
-        Some(Allow::Only { from, .. }) => Ok(from.iter().map(|source| source.value).collect()),
+        Some(Allow::Authenticated) => Err("proof of identity".to_owned()),
+        Some(Allow::Only(asked)) if asked.asks_identity() => Err("users, groups, workloads or claims".to_owned()),
+        Some(Allow::Only(asked)) if !asked.certificates.is_empty() => Err("names on client certificates".to_owned()),
+        Some(Allow::Only(asked)) if asked.time.is_some() => Err("a time of day".to_owned()),
+        Some(Allow::Only(asked)) => Ok(asked.from.iter().map(|source| source.value).collect()),
         Some(Allow::Anyone) | None => Ok(Vec::new()),
     }
 }

@@ -201,8 +201,8 @@ fn route(text: &mut String, choices: &mut String, name: &str, route: &Route, is_
         }
     };
     let refuse = if is_http { "http-request deny deny_status 403" } else { "tcp-request content reject" };
-    if !route.deny.is_empty() {
-        let deny: Vec<_> = route.deny.iter().map(|deny| deny.value).collect();
+    if !route.deny.from.is_empty() {
+        let deny: Vec<_> = route.deny.from.iter().map(|deny| deny.value).collect();
         let _ = writeln!(text, "    {refuse}{}", and(format!("{{ src {} }}", sources(&deny))));
     }
     match flows::sources(route) {

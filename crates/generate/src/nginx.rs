@@ -159,7 +159,7 @@ fn location(text: &mut String, location: &str, route: &Route, notes: &mut Vec<St
         return;
     }
     let _ = writeln!(text, "        location {location} {{");
-    let deny: Vec<_> = route.deny.iter().map(|deny| deny.value).collect();
+    let deny: Vec<_> = route.deny.from.iter().map(|deny| deny.value).collect();
     match flows::sources(route) {
         Ok(from) => access(text, &from, &deny, "            "),
         Err(what) => {

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use portcullis_identity::Principal;
 use regex::bytes::Regex;
 
 use crate::AddressSet;
@@ -25,6 +26,8 @@ pub struct Traffic<'a> {
     pub headers: &'a dyn HeaderLookup,
     /// Names on the proven client certificate; empty if there is none.
     pub certificate_names: &'a [String],
+    /// Who calls, if that is proven already.
+    pub principal: Option<&'a Principal>,
 }
 
 /// Read access to header lines, whatever the protocol version keeps them in.
@@ -53,6 +56,10 @@ pub struct Conditions {
     pub query: Box<[(Box<[u8]>, ValueTest)]>,
     /// Client addresses.
     pub from: Option<AddressSet>,
+    /// The caller is in any of these groups; empty: whoever it is.
+    pub groups: Box<[Box<str>]>,
+    /// Claim to the values of which the caller has any.
+    pub claims: Box<[(Box<str>, Box<[Box<str>]>)]>,
 }
 
 /// What a value must be.
@@ -96,6 +103,8 @@ impl Conditions {
             + self.headers.len()
             + self.query.len()
             + usize::from(self.from.is_some())
+            + usize::from(!self.groups.is_empty())
+            + self.claims.len()
     }
 
     /// Whether all hold. Cheap tests come first.
@@ -105,6 +114,21 @@ impl Conditions {
             && self.sni.as_ref().is_none_or(|sni| traffic.sni.is_some_and(|name| sni.holds(name)))
             && self.headers.iter().all(|(name, test)| traffic.headers.any(name, &mut |value| test.holds(value)))
             && self.query.iter().all(|(name, test)| query_holds(traffic.query, name, test))
+            && (!self.asks_identity() || traffic.principal.is_some_and(|principal| self.fit(principal)))
+    }
+
+    /// Whether they can only be judged once it is proven who calls.
+    pub fn asks_identity(&self) -> bool {
+        !self.groups.is_empty() || !self.claims.is_empty()
+    }
+
+    /// Whether the caller is one of those that they ask for.
+    fn fit(&self, principal: &Principal) -> bool {
+        let has = |name: &str, values: &[Box<str>]| {
+            principal.claims.get(name).is_some_and(|own| own.iter().any(|value| values.contains(value)))
+        };
+        (self.groups.is_empty() || self.groups.iter().any(|group| principal.is_in(group)))
+            && self.claims.iter().all(|(name, values)| has(name, values))
     }
 }
 

@@ -26,6 +26,7 @@ pub struct RouteTable {
     any: HostRoutes,
     /// Names of headers that some route's conditions ask for, lower case.
     asked_headers: Vec<Box<str>>,
+    asks_for_identity: bool,
 }
 
 /// Routes of one host pattern. Each list is ordered by [`crate::Conditions::count`], most first.
@@ -68,6 +69,7 @@ impl RouteTable {
                 self.asked_headers.push(name.clone());
             }
         }
+        self.asks_for_identity |= route.conditions.asks_identity();
         let routes = match host {
             HostPattern::Exact(name) => self.exact.entry(name.as_str().into()).or_default(),
             HostPattern::Suffix(suffix) => self.suffixes.entry(suffix.as_str().into()).or_default(),
@@ -102,6 +104,11 @@ impl RouteTable {
     /// Whether conditions ask for headers at all.
     pub fn asks_for_headers(&self) -> bool {
         !self.asked_headers.is_empty()
+    }
+
+    /// Whether some route is for certain callers only, so that who calls must be known before a route is found.
+    pub fn asks_for_identity(&self) -> bool {
+        self.asks_for_identity
     }
 
     /// Every route, in no order that means anything: for lists, never for finding one.

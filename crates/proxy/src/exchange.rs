@@ -210,6 +210,7 @@ fn find_route<'a>(
         method: client.head.method.of(text),
         headers: &Lookup { head: &client.head, text },
         certificate_names: &visit.certificate_names,
+        principal: None,
     };
     let route = port.routes.find(&traffic);
     if path::has_parameters(path) {

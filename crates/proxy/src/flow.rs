@@ -121,6 +121,7 @@ async fn session(visit: &mut Visit, client: Io, deadline: Deadline, early: &[u8]
         method: b"",
         headers: &(),
         certificate_names: &visit.certificate_names,
+        principal: None,
     };
     let route = port.routes.find(&traffic).ok_or_else(|| Ended::because(Termination::NoRoute, why_no_route(visit)))?;
     route

@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 use axum::{Json, extract::State};
 use ipnet::IpNet;
 use portcullis_config::{
-    declared::{self, Allow, EndpointAddress, HeaderEdits, HostPattern, PathPattern, ValuePattern, Verify, Word},
+    declared::{
+        self, Allow, ClaimTest, Deny, EndpointAddress, HeaderEdits, HostPattern, PathPattern, ValuePattern, Verify,
+        Word,
+    },
     sources::Sources,
     span::Spanned,
 };
@@ -150,7 +153,7 @@ fn route(said: &declared::Route, sources: &Sources) -> EffectiveRoute {
         ports: said.ports.iter().map(|port| port.value.clone()).collect(),
         matches: matches(&said.matches),
         allow: allow(said.allow.as_ref().map(|allow| &allow.value)),
-        deny: blocks(&said.deny),
+        deny: deny(&said.deny),
         action: match said.action.as_ref().map(|action| &action.value) {
             Some(declared::Action::Service(name)) => format!("service {name}"),
             Some(declared::Action::Redirect { to, status }) => format!("redirect {status} {to}"),
@@ -205,15 +208,40 @@ fn allow(said: Option<&Allow>) -> Vec<String> {
     match said {
         None => Vec::new(),
         Some(Allow::Anyone) => vec!["anyone".to_owned()],
-        Some(Allow::Only { from, certificates, users, groups, workloads }) => [
-            from.iter().map(|block| format!("from {}", block.value)).collect(),
-            list("certificate", certificates),
-            list("user", users),
-            list("group", groups),
-            list("workload", workloads),
+        Some(Allow::Authenticated) => vec!["authenticated".to_owned()],
+        Some(Allow::Only(asked)) => [
+            asked.from.iter().map(|block| format!("from {}", block.value)).collect(),
+            list("certificate", &asked.certificates),
+            list("user", &asked.users),
+            list("group", &asked.groups),
+            list("workload", &asked.workloads),
+            list("domain", &asked.domains),
+            claims(&asked.claims),
+            asked.time.iter().map(|_| "at certain times".to_owned()).collect(),
+            asked.grant.iter().map(|_| "grant required".to_owned()).collect(),
         ]
         .concat(),
     }
+}
+
+fn claims(tests: &[ClaimTest]) -> Vec<String> {
+    let values = |test: &ClaimTest| test.values.iter().map(|value| value.as_str()).collect::<Vec<_>>().join("|");
+    tests.iter().map(|test| format!("claim {} {}", *test.name, values(test))).collect()
+}
+
+fn deny(said: &Deny) -> Vec<String> {
+    let list = |what: &str, names: &[Spanned<String>]| -> Vec<String> {
+        names.iter().map(|name| format!("{what} {}", name.value)).collect()
+    };
+    [
+        blocks(&said.from),
+        list("user", &said.users),
+        list("group", &said.groups),
+        list("workload", &said.workloads),
+        list("domain", &said.domains),
+        claims(&said.claims),
+    ]
+    .concat()
 }
 
 fn edits(said: &HeaderEdits) -> Vec<String> {

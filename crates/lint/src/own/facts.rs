@@ -179,16 +179,11 @@ fn condition(route: &Route) -> String {
 
 fn guard(route: &Route) -> Guard {
     match route.allow.as_ref().map(|allow| &allow.value) {
-        Some(Allow::Only { certificates, .. }) if !certificates.is_empty() => {
-            Guard::Identity("client certificate".to_owned())
-        }
-        Some(Allow::Only { users, groups, workloads, .. })
-            if !users.is_empty() || !groups.is_empty() || !workloads.is_empty() =>
-        {
-            Guard::Identity("identity".to_owned())
-        }
-        Some(Allow::Only { from, .. }) if !from.is_empty() => {
-            Guard::Sources(from.iter().map(|source| source.value).collect())
+        Some(Allow::Authenticated) => Guard::Identity("identity".to_owned()),
+        Some(Allow::Only(asked)) if !asked.certificates.is_empty() => Guard::Identity("client certificate".to_owned()),
+        Some(Allow::Only(asked)) if asked.asks_identity() => Guard::Identity("identity".to_owned()),
+        Some(Allow::Only(asked)) if !asked.from.is_empty() => {
+            Guard::Sources(asked.from.iter().map(|source| source.value).collect())
         }
         _ => Guard::Open,
     }

@@ -89,14 +89,20 @@ fn one(
             .map(|(name, test)| (name.as_bytes().into(), test))
             .collect(),
         from: addresses(&matches.from),
+        groups: matches.groups.iter().map(|group| group.as_str().into()).collect(),
+        claims: matches
+            .claims
+            .iter()
+            .map(|test| (test.name.as_str().into(), test.values.iter().map(|value| value.as_str().into()).collect()))
+            .collect(),
     };
     let plan = RoutePlan {
         metrics: compiler.registries.metrics.route(port, &name),
         name: name.into(),
         pattern,
         conditions,
-        allow: allow(route.allow.as_ref().map(|allow| &allow.value), &action),
-        deny: addresses(&route.deny).unwrap_or_default(),
+        allow: allow(route, &action),
+        deny: addresses(&route.deny.from).unwrap_or_default(),
         action,
         rewrite_path: route.rewrite.path.as_ref().map(|to| PathRewrite {
             matched_prefix: match matches.path.as_ref().map(|path| &path.value) {
@@ -144,13 +150,17 @@ pub(super) fn addresses(blocks: &[Spanned<IpNet>]) -> Option<AddressSet> {
     (!blocks.is_empty()).then(|| AddressSet::new(blocks.iter().map(|block| &block.value)))
 }
 
-fn allow(declared: Option<&declared::Allow>, action: &Action) -> Allow {
-    match declared {
-        Some(declared::Allow::Anyone) => Allow::Anyone,
-        Some(declared::Allow::Only { from, certificates, users, groups, workloads }) => Allow::Only {
-            from: addresses(from),
-            certificates: certificates.iter().map(|name| name.as_str().into()).collect(),
-            needs_identity: !(users.is_empty() && groups.is_empty() && workloads.is_empty()),
+fn allow(route: &Route, action: &Action) -> Allow {
+    let needs_identity = route.deny.asks_identity();
+    match route.allow.as_deref() {
+        Some(declared::Allow::Anyone) if !needs_identity => Allow::Anyone,
+        Some(declared::Allow::Anyone | declared::Allow::Authenticated) => {
+            Allow::Only { from: None, certificates: Box::default(), needs_identity: true }
+        }
+        Some(declared::Allow::Only(asked)) => Allow::Only {
+            from: addresses(&asked.from),
+            certificates: asked.certificates.iter().map(|name| name.as_str().into()).collect(),
+            needs_identity: needs_identity || asked.asks_identity() || asked.time.is_some(),
         },
         // A redirect shows nothing of a service, so it need not say who may see it.
         None if matches!(action, Action::Redirect(_)) => Allow::Anyone,

@@ -70,10 +70,8 @@ fn believed_name(estate: &Estate<'_>, door: &Door<'_>) -> Option<String> {
     let routes = estate.declared.routes.iter();
     let of_port = routes.filter(|route| route.ports.iter().any(|name| name.value == door.port.name.value));
     of_port.filter_map(|route| route.allow.as_ref()).find_map(|allow| match &allow.value {
-        Allow::Only { certificates, .. } => {
-            certificates.iter().map(|name| name.value.clone()).find(|name| !name.contains('*'))
-        }
-        Allow::Anyone => None,
+        Allow::Only(asked) => asked.certificates.iter().map(|name| name.value.clone()).find(|name| !name.contains('*')),
+        Allow::Anyone | Allow::Authenticated => None,
     })
 }
 

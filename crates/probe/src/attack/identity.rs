@@ -48,9 +48,8 @@ pub(super) fn check(estate: &Estate<'_>, doors: &Doors<'_>, range: Range<'_>) ->
 fn asks_for_identity(route: &Route) -> bool {
     route.allow.as_ref().is_some_and(|allow| match &allow.value {
         Allow::Anyone => false,
-        Allow::Only { certificates, users, groups, workloads, .. } => {
-            [certificates, users, groups, workloads].iter().any(|list| !list.is_empty())
-        }
+        Allow::Authenticated => true,
+        Allow::Only(asked) => !asked.certificates.is_empty() || asked.asks_identity(),
     })
 }
 
@@ -90,12 +89,12 @@ fn kept_out_by_address(route: &Route, door: &Door<'_>) -> Option<String> {
         !networks.is_empty() && !networks.iter().any(|network| network.value.contains(&source))
     };
     let allowed_from = match route.allow.as_ref().map(|allow| &allow.value) {
-        Some(Allow::Only { from, .. }) => from.as_slice(),
+        Some(Allow::Only(asked)) => asked.from.as_slice(),
         _ => &[],
     };
     let is_out = misses(&route.matches.from)
         || misses(allowed_from)
-        || route.deny.iter().any(|network| network.value.contains(&source))
+        || route.deny.from.iter().any(|network| network.value.contains(&source))
         || !admits(door.port, source);
     is_out.then(|| format!("the route keeps {source} out whoever calls"))
 }

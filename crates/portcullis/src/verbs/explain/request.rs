@@ -185,6 +185,7 @@ fn route<'p>(answer: &mut Answer, port: &'p PortPlan, request: &Request<'_>) -> 
         method: request.arguments.method.as_bytes(),
         headers: &Headers(&request.headers),
         certificate_names: &request.arguments.certificate,
+        principal: None,
     };
     let found = port.routes.find(&traffic);
     let mut others: Vec<&str> = port
