@@ -152,14 +152,8 @@ fn times(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Option<Times>> {
         let times =
             Times { days: map.values("days", word), hours: map.value("hours", hours), zone: map.value("zone", zone) };
         let read = [("days", !times.days.is_empty()), ("hours", times.hours.is_some()), ("zone", times.zone.is_some())];
-        let says_when = read[0].1 || read[1].1;
         let is_readable = read.into_iter().all(|(key, is_read)| is_read || !map.says(key));
-        if !says_when && is_readable {
-            let finding = Finding::new(RuleId::InvalidValue, map.span(), "`time` says neither `days` nor `hours`")
-                .help("write `time: { hours: 08:00-18:00 }`");
-            map.misses(&["days", "hours"], finding);
-        }
-        (says_when && is_readable).then_some(times)
+        is_readable.then_some(times)
     })
 }
 

@@ -19,6 +19,22 @@ use crate::{
 /// Keys of which a provider has exactly one.
 const KINDS: [&str; 6] = ["oidc", "jwt", "introspection", "local", "tokens", "aws"];
 
+/// Keys that only some kinds have.
+const OF_SOME_KIND: [&str; 12] = [
+    "client-id",
+    "client-secret",
+    "scopes",
+    "refresh",
+    "audience",
+    "algorithms",
+    "keys",
+    "proof",
+    "leeway",
+    "cache",
+    "server",
+    "roles",
+];
+
 /// `identity:`
 pub(super) fn identity(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Identity> {
     reader.mapping(node, "Identity", "`identity`", |map| {
@@ -88,6 +104,8 @@ fn kind(map: &mut Mapping<'_, '_, '_>) -> Option<ProviderKind> {
             _ => switched_on(map, "tokens").map(|()| ProviderKind::Tokens),
         },
         [] => {
+            // What it is would have said which of these it takes.
+            map.present(&OF_SOME_KIND);
             let message = format!("{} does not say what it is", map.what());
             let finding = Finding::new(RuleId::MissingKey, map.span(), message)
                 .help("add `oidc: URL`, `jwt: URL`, `introspection: URL`, `aws: URL`, `local: true` or `tokens: true`");
