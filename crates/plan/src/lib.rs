@@ -21,7 +21,9 @@ mod table;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use portcullis_config::{declared, secret::Secret};
+use portcullis_identity::Authenticator;
 use portcullis_observe::access_log::AccessLogSettings;
+use portcullis_policy::PolicySet;
 
 pub use address_set::AddressSet;
 pub use compile::{Registries, compile};
@@ -29,7 +31,7 @@ pub use conditions::{Conditions, HeaderLookup, Traffic, ValueTest};
 pub use known_hosts::KnownHosts;
 pub use names::{NameRegistry, Names, ResolvedName};
 pub use port::{PortLimits, PortPlan, PortTimeouts, Protocol, Terminated};
-pub use route::{Action, Allow, HeaderEdits, HeaderLine, PathRewrite, Redirect, Refusal, Respond, RoutePlan};
+pub use route::{Access, Action, HeaderEdits, HeaderLine, PathRewrite, Redirect, Respond, RoutePlan};
 pub use service::{EndpointPlan, EndpointTls, HealthPlan, HealthProbe, ServicePlan, ServiceTimeouts};
 pub use table::RouteTable;
 
@@ -54,6 +56,10 @@ pub struct Plan {
     pub access_log: AccessLogSettings,
     /// Level of the program's own log.
     pub log_level: declared::LogLevel,
+    /// Who may pass, for every route that is not open to everyone.
+    pub policies: Arc<PolicySet>,
+    /// Who is calling; `None` where nobody asks.
+    pub identity: Option<Arc<Authenticator>>,
     /// Files whose change makes this plan stale: certificates, keys, CAs.
     pub material: Vec<std::path::PathBuf>,
 }

@@ -1,10 +1,13 @@
 //! One route, compiled.
 
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
+use portcullis_config::declared::Claim;
+use portcullis_identity::ProviderId;
 use portcullis_observe::metrics::RouteMetrics;
+use portcullis_policy::RouteId;
 
-use crate::{AddressSet, Conditions, ServicePlan};
+use crate::{Conditions, ServicePlan};
 
 /// The rule that takes traffic to a service.
 #[derive(Debug)]
@@ -16,9 +19,11 @@ pub struct RoutePlan {
     /// Beyond port, host and path.
     pub conditions: Conditions,
     /// Who may pass.
-    pub allow: Allow,
-    /// Sources that may not, stronger than `allow`.
-    pub deny: AddressSet,
+    pub access: Access,
+    /// Headers (lower case) in which the service is told of the caller.
+    pub tell: Box<[(Box<[u8]>, Claim)]>,
+    /// Whether what proved who calls goes on to the service.
+    pub passes_credentials: bool,
     /// What happens to traffic that passes.
     pub action: Action,
     /// Change of the path.
@@ -33,45 +38,20 @@ pub struct RoutePlan {
     pub metrics: Arc<RouteMetrics>,
 }
 
-/// Who may pass. Default deny: what is not allowed here is refused.
+/// Who may pass. Default deny: what is not allowed is refused.
 #[derive(Debug)]
-pub enum Allow {
-    /// Everyone, and the file says so.
-    Anyone,
-    /// All that are present must hold.
-    Only {
-        /// Client addresses.
-        from: Option<AddressSet>,
-        /// Names on the proven client certificate; `*` is any certificate.
-        certificates: Box<[Box<str>]>,
-        /// Asks for an identity that this version cannot prove: nobody passes.
-        needs_identity: bool,
+pub enum Access {
+    /// Everyone, the file says so, and nothing else has a say in it.
+    Open,
+    /// Whom the policies let pass.
+    Judged {
+        /// The route, as the [`crate::Plan::policies`] know it.
+        route: RouteId,
+        /// Whether they can ask who calls, so that it is found out.
+        asks_identity: bool,
+        /// Who may prove it, in the order in which they are asked.
+        providers: Arc<[ProviderId]>,
     },
-}
-
-/// Why a route refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
-    /// The source is denied, or is not among those allowed.
-    Source,
-    /// The route asks for a client certificate and there is none.
-    NoCertificate,
-    /// A client certificate, but none of the names asked for.
-    Certificate,
-    /// The route asks for an identity and no provider is configured.
-    Identity,
-}
-
-impl Refusal {
-    /// For the log.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Source => "the route does not allow this source",
-            Self::NoCertificate => "the route asks for a client certificate and none was shown",
-            Self::Certificate => "the route asks for a client certificate with another name",
-            Self::Identity => "the route asks for an identity and no provider is configured",
-        }
-    }
 }
 
 /// What a route does.
@@ -172,39 +152,6 @@ pub(crate) fn reads_as(name: &[u8], wanted: &[u8]) -> bool {
         && name.iter().zip(wanted).all(|(byte, wanted)| {
             byte.eq_ignore_ascii_case(wanted) || (*wanted == b'-' && !byte.is_ascii_alphanumeric())
         })
-}
-
-impl RoutePlan {
-    /// Whether this source with these certificate names may pass.
-    pub fn admits(&self, source: IpAddr, certificate_names: &[String]) -> Result<(), Refusal> {
-        if self.deny.contains(source) {
-            return Err(Refusal::Source);
-        }
-        let Allow::Only { from, certificates, needs_identity } = &self.allow else { return Ok(()) };
-        if from.as_ref().is_some_and(|from| !from.contains(source)) {
-            return Err(Refusal::Source);
-        }
-        if !certificates.is_empty() && !certificates.iter().any(|wanted| names_hold(wanted, certificate_names)) {
-            let shown = !certificate_names.is_empty();
-            return Err(if shown { Refusal::Certificate } else { Refusal::NoCertificate });
-        }
-        if *needs_identity { Err(Refusal::Identity) } else { Ok(()) }
-    }
-}
-
-/// `*`: any certificate; `*.suffix`: one or more labels before it; otherwise the whole name, any case.
-fn names_hold(wanted: &str, names: &[String]) -> bool {
-    if wanted == "*" {
-        return !names.is_empty();
-    }
-    names.iter().any(|name| match wanted.strip_prefix('*') {
-        Some(suffix) => {
-            name.len() > suffix.len()
-                && name.is_char_boundary(name.len() - suffix.len())
-                && name[name.len() - suffix.len()..].eq_ignore_ascii_case(suffix)
-        }
-        None => name.eq_ignore_ascii_case(wanted),
-    })
 }
 
 #[cfg(test)]

@@ -102,6 +102,9 @@ impl PolicySet {
     fn access(&self, route: &Route) -> RouteAccess {
         let conditions = match &route.allow {
             Some(Allow::Only(conditions)) => requirements(conditions, |_| true),
+            Some(Allow::Authenticated) => {
+                vec![Requirement { key: "identity".to_owned(), any_of: vec!["any that is proven".to_owned()] }]
+            }
             Some(Allow::Anyone) | None => Vec::new(),
         };
         RouteAccess {
@@ -124,6 +127,10 @@ impl PolicySet {
         let (mut is_permitted, mut conditions) = match &route.allow {
             None => (false, Vec::new()),
             Some(Allow::Anyone) => (true, Vec::new()),
+            Some(Allow::Authenticated) => {
+                changes.extend(caller.is_none().then_some(Change::SignIn));
+                (caller.is_some(), Vec::new())
+            }
             Some(Allow::Only(only)) => {
                 let (_, unmet) = self.holding(route, only, Side::Allow, &asked);
                 let unmet = unmet.iter().filter(|key| key.is_identity());

@@ -150,6 +150,7 @@ impl PolicySet {
                         situation.meet(conditions, &key, self, route);
                     }
                 }
+                Some(Allow::Authenticated) => explanation.changes.push(Change::SignIn),
                 _ => explanation.changes.push(Change::SayWho),
             }
             let permits = self.own_about(route).filter(|own| own.effect() == Effect::Permit);

@@ -20,6 +20,8 @@ const WRITTEN_OUT: usize = 16;
 pub enum Allow {
     /// Everyone, and the file says so.
     Anyone,
+    /// Everyone who has proven who they are.
+    Authenticated,
     /// Who meets every condition that is given. Nobody, if none is.
     Only(Box<Conditions>),
 }
@@ -140,13 +142,17 @@ impl Side {
 /// The text of the policy that `allow:` becomes; `None` if it lets nobody pass.
 pub(crate) fn permit(route: &str, allow: &Allow, lists: &mut Vec<List>) -> Option<String> {
     let mut text = head("permit", route, Side::Allow);
-    if let Allow::Only(conditions) = allow {
-        let clauses = conditions.clauses(Side::Allow, lists);
-        if clauses.is_empty() {
-            return None;
-        }
-        for clause in clauses {
-            let _ = write!(text, "\nwhen {{ {} }}", clause.expression);
+    match allow {
+        Allow::Anyone => {}
+        Allow::Authenticated => text.push_str("\nunless { principal is Anonymous }"),
+        Allow::Only(conditions) => {
+            let clauses = conditions.clauses(Side::Allow, lists);
+            if clauses.is_empty() {
+                return None;
+            }
+            for clause in clauses {
+                let _ = write!(text, "\nwhen {{ {} }}", clause.expression);
+            }
         }
     }
     text.push(';');

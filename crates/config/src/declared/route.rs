@@ -152,15 +152,15 @@ pub enum GrantNeed {
     Required,
 }
 
-/// `time: { days: [mon, fri], hours: 08:00-18:00, zone: "+01:00" }`
+/// `time: { days: [mon, fri], hours: 08:00-18:00, zone: Europe/Berlin }`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Times {
     /// Empty: every day.
     pub days: Vec<Spanned<Weekday>>,
     /// Of each of these days; `None`: all of it.
     pub hours: Option<Spanned<Hours>>,
-    /// Minutes that the clock there is ahead of UTC.
-    pub zone: Option<Spanned<i16>>,
+    /// Name in the tz database of the zone whose clock is meant; default UTC.
+    pub zone: Option<Spanned<String>>,
 }
 
 /// Minutes after midnight, from the first on, up to and without the second.

@@ -146,7 +146,7 @@ fn one_word(text: &str) -> Result<Allow, Mistake> {
     }
 }
 
-/// `time: { days: [mon, tue], hours: 08:00-18:00, zone: "+01:00" }`
+/// `time: { days: [mon, tue], hours: 08:00-18:00, zone: Europe/Berlin }`
 fn times(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Option<Times>> {
     reader.mapping(node, "Times", "`time` of `allow`", |map| {
         let times =
@@ -167,24 +167,14 @@ fn hours(text: &str) -> Result<Hours, Mistake> {
     read().ok_or_else(|| Mistake::new("is not a span of hours", "such as 08:00-18:00 or 22:00-06:00"))
 }
 
-/// `+01:00`, `-03:30`, `UTC`
-fn zone(text: &str) -> Result<i16, Mistake> {
-    let read = || {
-        if matches!(text, "UTC" | "utc" | "Z") {
-            return Some(0);
-        }
-        let (sign, rest) = match text.split_at_checked(1)? {
-            ("+", rest) => (1, rest),
-            ("-", rest) => (-1, rest),
-            _ => return None,
-        };
-        let minutes = minutes(rest).filter(|minutes| *minutes <= 14 * 60)?;
-        Some(sign * i16::try_from(minutes).ok()?)
-    };
-    read().ok_or_else(|| {
-        Mistake::new("is not a distance from UTC", "such as \"+01:00\", \"-03:30\" or UTC")
-            .help("names of zones are not known here, because what they mean changes with laws")
-    })
+/// `Europe/Berlin`. Whether there is such a zone is known when the plan is made.
+fn zone(text: &str) -> Result<String, Mistake> {
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'_' | b'-' | b'+');
+    if text.is_empty() || text.starts_with(['+', '-']) || !text.bytes().all(is_name) {
+        let mistake = Mistake::new("is not the name of a time zone", "such as Europe/Berlin or UTC");
+        return Err(mistake.help("a fixed distance from UTC would be wrong for half of the year"));
+    }
+    Ok(text.to_owned())
 }
 
 /// Minutes of `hh:mm`, up to `24:00`.

@@ -185,7 +185,7 @@ const EXAMPLES: &[(&str, Examples)] = &[
             ("claims", "{ tenant: acme }"),
         ],
     ),
-    ("Times", &[("days", "[mon, tue, wed, thu, fri]"), ("hours", "08:00-18:00"), ("zone", "\"+01:00\"")]),
+    ("Times", &[("days", "[mon, tue, wed, thu, fri]"), ("hours", "08:00-18:00"), ("zone", "Europe/Berlin")]),
     ("Redirect", &[("to", "https://shop.example.com/new"), ("status", "301")]),
     ("Respond", &[("status", "200"), ("body", "\"back soon\""), ("content-type", "text/plain")]),
     ("Rewrite", &[("path-prefix", "/v2"), ("host", "shop.internal")]),

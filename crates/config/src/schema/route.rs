@@ -121,7 +121,7 @@ struct Times {
     days: Option<Many<OneOf<declared::Weekday>>>,
     /// `08:00-18:00`; `22:00-06:00` goes on into the next day. Default: all day.
     hours: Option<Scalar<Text>>,
-    /// How far the clock there is ahead of UTC.
+    /// Time zone whose clock is meant, by its name in the tz database: `Europe/Berlin`.
     #[schemars(extend("default" = "UTC"))]
     zone: Option<Scalar<Text>>,
 }

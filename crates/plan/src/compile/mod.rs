@@ -1,6 +1,8 @@
 //! From what is declared to what runs: names become references, defaults are filled in, certificates are loaded,
 //! regular expressions compiled, host names replaced by their addresses. What can not be is a finding, at the place that says it.
 
+mod access;
+mod identity;
 mod ports;
 mod routes;
 mod services;
@@ -62,7 +64,9 @@ pub fn compile(
     let services = services::compile(&mut compiler, &control_addresses);
     let by_name: HashMap<&str, _> =
         declared.services.iter().map(|service| service.name.as_str()).zip(services.iter().cloned()).collect();
-    let tables = routes::compile(&mut compiler, &by_name);
+    let identity = identity::compile(&mut compiler);
+    let (policies, accesses) = access::compile(&mut compiler, identity.as_deref());
+    let tables = routes::compile(&mut compiler, &by_name, &accesses);
     let ports = ports::compile(&mut compiler, tables);
     let Compiler { mut findings, material, .. } = compiler;
     portcullis_config::finding::sort(&mut findings);
@@ -80,6 +84,8 @@ pub fn compile(
         control_addresses,
         access_log: access_log(declared),
         log_level: said(declared.log.level, defaults::LOG_LEVEL),
+        policies: Arc::new(policies),
+        identity,
         material,
     };
     Ok((plan, findings))

@@ -11,9 +11,9 @@ use portcullis_config::{
 };
 use regex::bytes::Regex;
 
-use super::Compiler;
+use super::{Compiler, access};
 use crate::{
-    Action, AddressSet, Allow, Conditions, HeaderEdits, PathRewrite, Redirect, Respond, RoutePlan, RouteTable,
+    Access, Action, AddressSet, Conditions, HeaderEdits, PathRewrite, Redirect, Respond, RoutePlan, RouteTable,
     ServicePlan, ValueTest, table::HostTest,
 };
 
@@ -21,6 +21,7 @@ use crate::{
 pub(super) fn compile<'a>(
     compiler: &mut Compiler<'a>,
     services: &HashMap<&str, Arc<ServicePlan>>,
+    access: &access::Accesses,
 ) -> HashMap<&'a str, RouteTable> {
     let declared = compiler.declared;
     let is_session: HashMap<&str, bool> = declared
@@ -33,10 +34,11 @@ pub(super) fn compile<'a>(
         })
         .collect();
     let mut tables: HashMap<&str, RouteTable> = HashMap::new();
-    for route in &declared.routes {
+    for (number, route) in (0..).zip(&declared.routes) {
         for port in &route.ports {
+            let access = access.of(route, number, port);
             let by_sni = is_session.get(port.as_str()).copied().unwrap_or(false);
-            if let Some((host, regex, plan)) = one(compiler, route, port, services, by_sni) {
+            if let Some((host, regex, plan)) = one(compiler, route, (port, access), services, by_sni) {
                 let path = route.matches.path.as_ref().map(|path| (&path.value, regex));
                 tables.entry(port.as_str()).or_default().insert(&host, path, Arc::new(plan));
             }
@@ -45,8 +47,8 @@ pub(super) fn compile<'a>(
     tables
 }
 
-/// The name that logs and maps call a route by.
-fn name(route: &Route, port: &str) -> (String, String) {
+/// The name that logs and maps call a route by, and the pattern that it matches.
+pub(super) fn name(route: &Route, port: &str) -> (String, String) {
     let host = match route.matches.host.as_ref().or(route.matches.sni.as_ref()).map(|host| &host.value) {
         Some(HostPattern::Exact(host)) => host.clone(),
         Some(HostPattern::Suffix(suffix)) => format!("*.{suffix}"),
@@ -66,7 +68,7 @@ fn name(route: &Route, port: &str) -> (String, String) {
 fn one(
     compiler: &mut Compiler<'_>,
     route: &Route,
-    port: &str,
+    (port, access): (&str, Access),
     services: &HashMap<&str, Arc<ServicePlan>>,
     by_sni: bool,
 ) -> Option<(HostPattern, Option<Regex>, RoutePlan)> {
@@ -101,8 +103,9 @@ fn one(
         name: name.into(),
         pattern,
         conditions,
-        allow: allow(route, &action),
-        deny: addresses(&route.deny.from).unwrap_or_default(),
+        access,
+        tell: route.tell.iter().map(|(name, claim)| (name.as_bytes().into(), claim.value.clone())).collect(),
+        passes_credentials: route.pass_credentials.is_some_and(|pass| pass.value),
         action,
         rewrite_path: route.rewrite.path.as_ref().map(|to| PathRewrite {
             matched_prefix: match matches.path.as_ref().map(|path| &path.value) {
@@ -148,25 +151,6 @@ fn tests<'a>(
 
 pub(super) fn addresses(blocks: &[Spanned<IpNet>]) -> Option<AddressSet> {
     (!blocks.is_empty()).then(|| AddressSet::new(blocks.iter().map(|block| &block.value)))
-}
-
-fn allow(route: &Route, action: &Action) -> Allow {
-    let needs_identity = route.deny.asks_identity();
-    match route.allow.as_deref() {
-        Some(declared::Allow::Anyone) if !needs_identity => Allow::Anyone,
-        Some(declared::Allow::Anyone | declared::Allow::Authenticated) => {
-            Allow::Only { from: None, certificates: Box::default(), needs_identity: true }
-        }
-        Some(declared::Allow::Only(asked)) => Allow::Only {
-            from: addresses(&asked.from),
-            certificates: asked.certificates.iter().map(|name| name.as_str().into()).collect(),
-            needs_identity: needs_identity || asked.asks_identity() || asked.time.is_some(),
-        },
-        // A redirect shows nothing of a service, so it need not say who may see it.
-        None if matches!(action, Action::Redirect(_)) => Allow::Anyone,
-        // The checks refuse any other route without `allow`; should one come here, nobody passes.
-        None => Allow::Only { from: None, certificates: Box::default(), needs_identity: true },
-    }
 }
 
 fn action(declared: &Spanned<declared::Action>, services: &HashMap<&str, Arc<ServicePlan>>) -> Option<Action> {
