@@ -12,6 +12,7 @@
 //! - A standing never outlives what it rests on: the token's expiry, the session, the user, the key that signed.
 //! - Secrets (tokens, cookies, passwords) are in no `Debug`, no error and no log.
 
+mod authenticator;
 pub mod dpop;
 pub mod fetch;
 pub mod jwt;
@@ -25,6 +26,7 @@ mod strict_json;
 #[cfg(test)]
 mod stub;
 
+pub use authenticator::{Authenticator, Provider, ProviderId, Registry};
 pub use presented::{ClientCertificate, Presented, Scheme};
 pub use principal::{Kind, Principal};
 pub use refusal::{NotProven, Refusal};

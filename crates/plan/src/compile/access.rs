@@ -27,17 +27,19 @@ pub(super) struct Accesses {
 }
 
 /// Compiles the policies of all routes. Mistakes in the operator's own are findings.
-pub(super) fn compile(compiler: &mut Compiler<'_>, identity: Option<&Authenticator>) -> (PolicySet, Accesses) {
+pub(super) fn compile(compiler: &mut Compiler<'_>, identity: Option<&Authenticator>) -> (Option<PolicySet>, Accesses) {
     let declared = compiler.declared;
     let own = declared.policies.iter().filter_map(|file| read(compiler, file)).collect::<Vec<_>>();
     let providers: Vec<String> =
         declared.identity.providers.iter().map(|provider| provider.name.value.clone()).collect();
-    let ids: Vec<(String, ProviderId)> = providers
-        .iter()
-        .filter_map(|name| Some((name.clone(), identity?.provider(name)?)))
-        .collect();
+    let ids: Vec<(String, ProviderId)> =
+        providers.iter().filter_map(|name| Some((name.clone(), identity?.provider(name)?))).collect();
     let of_ports = declared.ports.iter().map(|port| {
-        let named = if port.authenticate.is_empty() { ids.iter().map(|(_, id)| *id).collect() } else { named(&ids, &port.authenticate) };
+        let named = if port.authenticate.is_empty() {
+            ids.iter().map(|(_, id)| *id).collect()
+        } else {
+            named(&ids, &port.authenticate)
+        };
         (port.name.value.clone(), named)
     });
     let accesses = Accesses { has_own: !own.is_empty(), of_ports: of_ports.collect(), providers: ids };
@@ -53,7 +55,7 @@ pub(super) fn compile(compiler: &mut Compiler<'_>, identity: Option<&Authenticat
         own,
     };
     match PolicySet::compile(settings) {
-        Ok(set) => (set, accesses),
+        Ok(set) => (Some(set), accesses),
         Err(errors) => {
             for error in errors {
                 let place = declared.policies.iter().find(|file| file.display().to_string() == error.file);
@@ -63,7 +65,7 @@ pub(super) fn compile(compiler: &mut Compiler<'_>, identity: Option<&Authenticat
                 finding.help = error.help;
                 compiler.findings.push(finding);
             }
-            (PolicySet::default(), accesses)
+            (None, accesses)
         }
     }
 }
@@ -80,11 +82,13 @@ impl Accesses {
         if is_open && route.deny == Deny::default() && !self.has_own {
             return Access::Open;
         }
-        let asks_identity = self.has_own || route.deny.asks_identity() || match route.allow.as_deref() {
-            Some(declared::Allow::Authenticated) => true,
-            Some(declared::Allow::Only(asked)) => asked.asks_identity(),
-            Some(declared::Allow::Anyone) | None => false,
-        };
+        let asks_identity = self.has_own
+            || route.deny.asks_identity()
+            || match route.allow.as_deref() {
+                Some(declared::Allow::Authenticated) => true,
+                Some(declared::Allow::Only(asked)) => asked.asks_identity(),
+                Some(declared::Allow::Anyone) | None => false,
+            };
         let of_port = self.of_ports.iter().find(|(name, _)| name == port).map(|(_, providers)| Arc::clone(providers));
         let providers = if route.authenticate.is_empty() {
             of_port.unwrap_or_default()

@@ -38,6 +38,8 @@ pub struct Registries {
     pub tickets: TicketRegistry,
     /// Where names of endpoints lead.
     pub names: NameRegistry,
+    /// Providers of identities.
+    pub identity: portcullis_identity::Registry,
 }
 
 impl Registries {
@@ -48,6 +50,7 @@ impl Registries {
             metrics,
             tickets: TicketRegistry::default(),
             names: NameRegistry::default(),
+            identity: portcullis_identity::Registry::default(),
         }
     }
 }
@@ -70,9 +73,9 @@ pub fn compile(
     let ports = ports::compile(&mut compiler, tables);
     let Compiler { mut findings, material, .. } = compiler;
     portcullis_config::finding::sort(&mut findings);
-    if findings.iter().any(Finding::is_error) {
+    let Some(policies) = policies.filter(|_| !findings.iter().any(Finding::is_error)) else {
         return Err(findings);
-    }
+    };
     let limits = &declared.limits;
     let plan = Plan {
         generation: 0,

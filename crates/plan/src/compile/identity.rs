@@ -1,0 +1,124 @@
+//! Who proves who is calling: the providers of the file, made ready.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use portcullis_config::{
+    declared::{self, ClaimNames, KeySource, ProviderKind, TokenAlgorithm},
+    defaults,
+    finding::Finding,
+    rule::RuleId,
+    span::{Span, Spanned},
+};
+use portcullis_identity::{
+    Authenticator, Kind, Provider,
+    fetch::{FetchSettings, Fetcher, ProviderUrl},
+    jwt::{self, Algorithm, ClaimMapping, ClaimPath, JwtSettings, KeyTimes, Tokens},
+};
+
+use super::Compiler;
+
+/// Every provider, or none if the file declares none. One that cannot be made ready is a finding.
+pub(super) fn compile(compiler: &mut Compiler<'_>) -> Option<Arc<Authenticator>> {
+    let declared = &compiler.declared.identity;
+    if declared.providers.is_empty() && !compiler.declared.ports.iter().any(|port| port.clients.is_some()) {
+        return None;
+    }
+    let mut providers = Vec::new();
+    for said in &declared.providers {
+        match provider(compiler, said) {
+            Ok(Some(provider)) => providers.push((Arc::from(said.name.as_str()), provider)),
+            Ok(None) => {}
+            Err((span, message)) => {
+                let message = format!("provider `{}`: {message}", *said.name);
+                compiler.findings.push(Finding::new(RuleId::ProviderUnusable, span, message));
+            }
+        }
+    }
+    let place = declared.providers.first().map(|provider| provider.name.span);
+    match (Authenticator::new(providers, &compiler.registries.identity), place) {
+        (Ok(authenticator), _) => Some(Arc::new(authenticator)),
+        (Err(why), Some(span)) => {
+            compiler.findings.push(Finding::new(RuleId::ProviderUnusable, span, why));
+            None
+        }
+        // Without it nobody is proven, and whoever asks for identity lets nobody pass.
+        (Err(_), None) => None,
+    }
+}
+
+type Wrong = (Span, String);
+
+fn provider(compiler: &mut Compiler<'_>, said: &declared::Provider) -> Result<Option<Arc<Provider>>, Wrong> {
+    let roots = said.ca.as_ref().map(|ca| read(compiler, ca)).transpose()?;
+    let settings = FetchSettings { extra_roots: roots.clone(), ..FetchSettings::default() };
+    let whole = said.ca.as_ref().map_or(said.name.span, |ca| ca.span);
+    let fetcher = Fetcher::new(&settings).map_err(|error| (whole, error.to_string()))?;
+    let claims = claims(&said.claims)?;
+    match &said.kind {
+        ProviderKind::Jwt { issuer, audiences, algorithms, keys, leeway, .. } => {
+            let (keys, mut extra) = key_source(compiler, issuer, keys.as_ref())?;
+            extra.extend(roots.unwrap_or_default());
+            let settings = JwtSettings {
+                name: said.name.as_str().into(),
+                issuer: issuer.as_str().into(),
+                audiences: audiences.iter().map(|audience| audience.as_str().into()).collect(),
+                algorithms: signature_algorithms(algorithms),
+                keys,
+                key_times: KeyTimes::default(),
+                tokens: Tokens::default(),
+                claims,
+                leeway: leeway.map_or(defaults::TOKEN_LEEWAY, |leeway: Spanned<Duration>| leeway.value),
+                kind: Kind::Workload,
+            };
+            let provider = compiler.registries.identity.jwt(settings, &extra, fetcher);
+            provider.map(Some).map_err(|message| (issuer.span, message))
+        }
+        _ => Ok(None),
+    }
+}
+
+fn key_source(
+    compiler: &mut Compiler<'_>,
+    issuer: &Spanned<String>,
+    said: Option<&Spanned<KeySource>>,
+) -> Result<(jwt::KeySource, Vec<u8>), Wrong> {
+    let url = |text: &str, span| text.parse::<ProviderUrl>().map_err(|error| (span, error.to_string()));
+    Ok(match said.map(|keys| (&keys.value, keys.span)) {
+        None => (jwt::KeySource::Discovery(url(issuer, issuer.span)?), Vec::new()),
+        Some((KeySource::Url(text), span)) => (jwt::KeySource::Url(url(text, span)?), Vec::new()),
+        Some((KeySource::File(path), span)) => {
+            let bytes = read(compiler, &Spanned::new(path.clone(), span))?;
+            (jwt::KeySource::Fixed(bytes.clone()), bytes)
+        }
+    })
+}
+
+fn signature_algorithms(said: &[Spanned<TokenAlgorithm>]) -> Vec<Algorithm> {
+    let one = |algorithm: &Spanned<TokenAlgorithm>| match algorithm.value {
+        TokenAlgorithm::Rs256 => Algorithm::Rs256,
+        TokenAlgorithm::Rs384 => Algorithm::Rs384,
+        TokenAlgorithm::Rs512 => Algorithm::Rs512,
+        TokenAlgorithm::Ps256 => Algorithm::Ps256,
+        TokenAlgorithm::Ps384 => Algorithm::Ps384,
+        TokenAlgorithm::Ps512 => Algorithm::Ps512,
+        TokenAlgorithm::Es256 => Algorithm::Es256,
+        TokenAlgorithm::Es384 => Algorithm::Es384,
+        TokenAlgorithm::EdDsa => Algorithm::EdDsa,
+    };
+    if said.is_empty() { Algorithm::ALL.to_vec() } else { said.iter().map(one).collect() }
+}
+
+fn claims(said: &ClaimNames) -> Result<ClaimMapping, Wrong> {
+    let path = |name: &Spanned<String>| name.parse::<ClaimPath>().map_err(|error| (name.span, error.to_string()));
+    Ok(ClaimMapping {
+        groups: said.groups.as_ref().map(path).transpose()?,
+        name: said.name.as_ref().map(path).transpose()?,
+        extra: said.further.iter().map(path).collect::<Result<_, _>>()?,
+    })
+}
+
+/// A file that a provider needs; a repaired one is a change.
+fn read(compiler: &mut Compiler<'_>, file: &Spanned<PathBuf>) -> Result<Vec<u8>, Wrong> {
+    compiler.watch(&file.value);
+    std::fs::read(&file.value).map_err(|error| (file.span, format!("{}: {error}", file.display())))
+}
