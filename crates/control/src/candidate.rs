@@ -54,7 +54,9 @@ fn this_host() -> Option<Host> {
 }
 
 /// Rules that only loading certificates and resolving names can judge, and that reading the file can not.
-const RULES_OF_COMPILING: [RuleId; 8] = [
+const RULES_OF_COMPILING: [RuleId; 10] = [
+    RuleId::Policy,
+    RuleId::ProviderUnusable,
     RuleId::CertificateUnreadable,
     RuleId::CertificateExpired,
     RuleId::CertificateNotYetValid,

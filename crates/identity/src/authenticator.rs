@@ -22,6 +22,13 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ProviderId(u16);
 
+impl ProviderId {
+    /// Its place among the providers of the authenticator.
+    pub fn number(self) -> u16 {
+        self.0
+    }
+}
+
 /// Who proves identities of one kind.
 #[derive(Debug)]
 pub enum Provider {

@@ -17,6 +17,6 @@ mod request_id;
 mod termination;
 
 pub use access_log::{AccessGate, AccessLog, AccessLogError, AccessLogSettings, LogWriter};
-pub use record::{AccessRecord, Phases, RecordKind, TlsRecord};
+pub use record::{AccessRecord, Phases, PrincipalRecord, RecordKind, TlsRecord};
 pub use request_id::{RequestId, RequestIds};
 pub use termination::Termination;

@@ -36,6 +36,8 @@ pub struct AccessRecord<'a> {
     pub tls: Option<TlsRecord<'a>>,
     /// Server name that the client asked for, also where TLS was passed through.
     pub sni: Option<&'a str>,
+    /// Who called, if that was proven: the name, and the provider that vouches for it.
+    pub principal: Option<PrincipalRecord<'a>>,
     /// Request method.
     pub method: Option<&'a [u8]>,
     /// Host of the request.
@@ -64,6 +66,15 @@ pub struct AccessRecord<'a> {
     pub termination: Termination,
     /// What exactly was wrong, for people; free text that may quote what came from outside.
     pub detail: Option<&'a str>,
+}
+
+/// A caller whose identity is proven.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PrincipalRecord<'a> {
+    /// The name that policies know.
+    pub name: &'a str,
+    /// Name of the provider.
+    pub provider: &'a str,
 }
 
 /// What a record is about.

@@ -58,6 +58,8 @@ terminations! {
 
     /// The source address may not connect to this port.
     RefusedSource = "refused-source",
+    /// The route asks who calls, and that was not proven.
+    Unauthenticated = "unauthenticated",
     /// The route does not let this client pass.
     RefusedRoute = "refused-route",
     /// The port has as many connections as it may have.

@@ -30,6 +30,7 @@ fn record(path: &str) -> AccessRecord<'_> {
         peer: None,
         tls: None,
         sni: None,
+        principal: None,
         method: Some(b"GET"),
         host: Some(b"shop.example.com"),
         path: Some(path.as_bytes()),

@@ -52,6 +52,7 @@ fn full_record(ids: &mut RequestIds) -> AccessRecord<'static> {
             client: Some("CN=grün"),
         }),
         sni: Some("shop.example.com"),
+        principal: None,
         method: Some(b"GET"),
         host: Some(b"shop.example.com"),
         path: Some(b"/cart?item=\"17\"\xff\xe2\x80\xae"),

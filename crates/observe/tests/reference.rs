@@ -84,6 +84,7 @@ fn log_one_full_record() -> String {
         peer: Some("127.0.0.1:2".parse().unwrap()),
         tls: Some(TlsRecord { version: "x", cipher: "x", resumed: true, client: Some("x") }),
         sni: Some("x"),
+        principal: None,
         method: Some(b"x"),
         host: Some(b"x"),
         path: Some(b"x"),

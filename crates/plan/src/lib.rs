@@ -22,6 +22,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use portcullis_config::{declared, secret::Secret};
 use portcullis_identity::Authenticator;
+pub use portcullis_identity::Principal;
 use portcullis_observe::access_log::AccessLogSettings;
 use portcullis_policy::PolicySet;
 

@@ -13,9 +13,10 @@ use std::{
 };
 
 use portcullis_config::declared::{HostPattern, PathPattern};
+use portcullis_identity::ProviderId;
 use regex::bytes::Regex;
 
-use crate::{RoutePlan, Traffic, route::reads_as};
+use crate::{Access, RoutePlan, Traffic, route::reads_as};
 
 /// The routes of one port.
 #[derive(Debug, Default)]
@@ -26,6 +27,8 @@ pub struct RouteTable {
     any: HostRoutes,
     /// Names of headers that some route's conditions ask for, lower case.
     asked_headers: Vec<Box<str>>,
+    /// Who may prove who calls, for routes that are for certain callers only.
+    providers: Vec<ProviderId>,
     asks_for_identity: bool,
 }
 
@@ -70,6 +73,12 @@ impl RouteTable {
             }
         }
         self.asks_for_identity |= route.conditions.asks_identity();
+        if let Access::Judged { providers, .. } = &route.access
+            && route.conditions.asks_identity()
+        {
+            let further: Vec<_> = providers.iter().filter(|id| !self.providers.contains(id)).copied().collect();
+            self.providers.extend(further);
+        }
         let routes = match host {
             HostPattern::Exact(name) => self.exact.entry(name.as_str().into()).or_default(),
             HostPattern::Suffix(suffix) => self.suffixes.entry(suffix.as_str().into()).or_default(),
@@ -109,6 +118,11 @@ impl RouteTable {
     /// Whether some route is for certain callers only, so that who calls must be known before a route is found.
     pub fn asks_for_identity(&self) -> bool {
         self.asks_for_identity
+    }
+
+    /// Who may prove who calls before a route is found.
+    pub fn providers(&self) -> &[ProviderId] {
+        &self.providers
     }
 
     /// Every route, in no order that means anything: for lists, never for finding one.

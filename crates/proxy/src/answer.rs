@@ -17,9 +17,17 @@ pub(crate) struct Reply {
 }
 
 /// A refusal with a short text that tells the person at the other end what to do, and nothing about the inside.
-pub(crate) fn write_refusal(status: u16, detail: &str, reply: Reply, out: &mut Vec<u8>) {
+///
+/// `lines` are further header lines, each with its end.
+pub(crate) fn write_refusal(status: u16, detail: &str, lines: &[u8], reply: Reply, out: &mut Vec<u8>) {
     let body = format!("{status} {}: {detail}\n", reason(status));
     write_head(status, "text/plain; charset=utf-8", body.len(), &[], reply, &HeaderEdits::default(), out);
+    if !lines.is_empty() {
+        // Before the empty line that ends the head.
+        out.truncate(out.len() - 2);
+        out.extend_from_slice(lines);
+        out.extend_from_slice(b"\r\n");
+    }
     if !reply.to_head {
         out.extend_from_slice(body.as_bytes());
     }

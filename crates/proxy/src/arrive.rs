@@ -7,6 +7,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
+use portcullis_identity::ClientCertificate;
 use portcullis_observe::Termination;
 use portcullis_plan::Terminated;
 use portcullis_preface::{
@@ -116,10 +117,21 @@ pub(crate) async fn handshake(
         resumed: session.handshake_kind() == Some(rustls::HandshakeKind::Resumed),
         client: certificate.as_ref().map(|certificate| certificate.subject.clone()),
         forwarded: certificate.as_ref().map(forwarded_certificate),
+        certificate: certificate.as_ref().map(as_identity_sees),
     };
     let sni = session.server_name().map(str::to_ascii_lowercase);
     let names = certificate.map(|certificate| certificate.names().map(str::to_owned).collect()).unwrap_or_default();
     Ok((Io::from(Stream::ServerTls(Box::new(stream))), facts, sni, names))
+}
+
+fn as_identity_sees(certificate: &PeerCertificate) -> ClientCertificate {
+    let not_after = certificate.not_after().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    ClientCertificate {
+        thumbprint: certificate.thumbprint,
+        subject: certificate.subject.as_str().into(),
+        names: certificate.names().map(Into::into).collect(),
+        not_after: not_after.as_secs(),
+    }
 }
 
 /// `X-Forwarded-Client-Cert`, in the form that Envoy made known.

@@ -40,6 +40,8 @@ pub(crate) struct Attempt<'a> {
     pub(crate) request_id: RequestId,
     /// Path in normal form.
     pub(crate) path: &'a [u8],
+    /// What the service is told of the caller, as header lines.
+    pub(crate) caller_lines: &'a [u8],
     /// When there was a connection to send on.
     pub(crate) began: Instant,
 }
@@ -139,6 +141,7 @@ impl Attempt<'_> {
             path: self.path,
             route: self.route,
             connection_lines: &self.visit.connection_lines,
+            caller_lines: self.caller_lines,
             fallback_host: &self.endpoint.authority,
             request_id: self.request_id,
             keep_alive: self.service.proxy_protocol.is_none() && self.service.idle_connections > 0,

@@ -2,7 +2,7 @@
 
 use std::{
     sync::OnceLock,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 static START: OnceLock<Instant> = OnceLock::new();
@@ -11,6 +11,11 @@ static START: OnceLock<Instant> = OnceLock::new();
 /// ejection by workers and for their standing by the control plane.
 pub fn now_ms() -> u64 {
     START.get_or_init(Instant::now).elapsed().as_millis() as u64
+}
+
+/// Seconds since 1970, by which proofs and decisions end.
+pub(crate) fn unix_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 /// Whole milliseconds, rounded up, so that a short timeout is not none.

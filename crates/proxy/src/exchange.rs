@@ -8,18 +8,20 @@ use portcullis_config::{
 };
 use portcullis_h1::{Field, Framing, RequestError, RequestHead, Target};
 use portcullis_observe::Termination;
-use portcullis_plan::{Action, HeaderEdits, HeaderLookup, PortPlan, RoutePlan, ServicePlan, Traffic};
+use portcullis_plan::{Access, Action, HeaderEdits, HeaderLookup, PortPlan, RoutePlan, ServicePlan, Traffic};
 
 use crate::{
     answer::{self, Reply},
     attempt::Attempt,
+    authenticate::{self, Sender},
+    authorise::{self, Wanted},
     downstream::{Arrival, Downstream, Http1},
     failure::Failure,
     forward::Attempts,
     refusal::Refused,
     respond::{Finished, Next, answer_refusal, close, respond},
     story::Story,
-    transform,
+    tell, transform,
     visit::{Ended, Visit},
     worker::LocalPlan,
 };
@@ -70,7 +72,9 @@ pub(crate) async fn turn_away(visit: &mut Visit, client: &mut Downstream, arriva
     };
     client.head.keep_alive = false;
     let ended = match answer {
-        Some((status, told)) => answer_refusal(visit, client, Refused { status, ended, told }, &mut story).await.ended,
+        Some((status, told)) => {
+            answer_refusal(visit, client, Refused::new(status, ended, told), &mut story).await.ended
+        }
         None => ended,
     };
     story.tell(visit, client, b"", &ended);
@@ -96,9 +100,24 @@ async fn steps<'a>(
         }
         return Ok(redirect_to_https(visit, client, https, path, story).await);
     }
-    let route = find_route(visit, client, port, host, path)?;
+    let mut sender = Sender::Unasked;
+    if port.routes.asks_for_identity() {
+        sender = authenticate::sender(visit, client, &plan.plan, port.routes.providers(), host, path).await?;
+    }
+    let route = find_route(visit, client, port, (host, path), &sender)?;
     story.route = Some(route);
-    authorise(visit, route)?;
+    if let Access::Judged { asks_identity: true, providers, .. } = &route.access
+        && !sender.is_by(providers)
+    {
+        sender = authenticate::sender(visit, client, &plan.plan, providers, host, path).await?;
+    }
+    story.caller = sender.known().map(Rc::clone);
+    let method = client.head.method.of(client.text());
+    let wanted = Wanted { action: portcullis_policy::Action::Request, host, path, method };
+    authorise::may_pass(visit, &plan.plan, route, &sender, wanted)?;
+    if let Some(known) = sender.known().filter(|_| !route.passes_credentials) {
+        authenticate::strike_credentials(client, known);
+    }
     limit(client, port)?;
     match &route.action {
         Action::Forward(service) => {
@@ -144,11 +163,10 @@ fn normalise(client: &Http1, out: &mut Vec<u8>) -> Result<(), Refused> {
             out.extend_from_slice(raw);
             Ok(())
         }
-        Err(error) => Err(Refused {
-            status: 400,
-            ended: Ended::because(Termination::BadRequest, format!("path: {error}")),
-            told: "the path has no single meaning",
-        }),
+        Err(error) => {
+            let ended = Ended::because(Termination::BadRequest, format!("path: {error}"));
+            Err(Refused::new(400, ended, "the path has no single meaning"))
+        }
     }
 }
 
@@ -197,8 +215,8 @@ fn find_route<'a>(
     visit: &Visit,
     client: &Http1,
     port: &'a PortPlan,
-    host: &str,
-    path: &[u8],
+    (host, path): (&str, &[u8]),
+    sender: &Sender,
 ) -> Result<&'a RoutePlan, Refused> {
     let text = client.text();
     let traffic = Traffic {
@@ -210,7 +228,7 @@ fn find_route<'a>(
         method: client.head.method.of(text),
         headers: &Lookup { head: &client.head, text },
         certificate_names: &visit.certificate_names,
-        principal: None,
+        principal: sender.principal(),
     };
     let route = port.routes.find(&traffic);
     if path::has_parameters(path) {
@@ -222,25 +240,13 @@ fn find_route<'a>(
         visit.worker.give_scratch(bare);
         if !is_same {
             let detail = "path: without its parameters (`;`) it would lead to another route";
-            return Err(Refused {
-                status: 400,
-                ended: Ended::because(Termination::BadRequest, detail),
-                told: "the path has no single meaning",
-            });
+            let ended = Ended::because(Termination::BadRequest, detail);
+            return Err(Refused::new(400, ended, "the path has no single meaning"));
         }
     }
-    route.map(|route| &**route).ok_or_else(|| Refused {
-        status: 404,
-        ended: Ended::because(Termination::NoRoute, "no route of this port takes this request"),
-        told: "nothing is served here",
-    })
-}
-
-fn authorise(visit: &Visit, route: &RoutePlan) -> Result<(), Refused> {
-    route.admits(visit.source.ip(), &visit.certificate_names).map_err(|refusal| Refused {
-        status: 403,
-        ended: Ended::because(Termination::RefusedRoute, refusal.as_str()),
-        told: "access denied",
+    route.map(|route| &**route).ok_or_else(|| {
+        let ended = Ended::because(Termination::NoRoute, "no route of this port takes this request");
+        Refused::new(404, ended, "nothing is served here")
     })
 }
 
@@ -263,6 +269,8 @@ async fn forward<'a>(
 ) -> Result<Finished, Refused> {
     let worker = &visit.worker;
     let behalf = visit.on_behalf_of();
+    let mut caller_lines = worker.take_scratch();
+    tell::lines(route, story.caller.as_deref(), &mut caller_lines);
     let mut attempts = Attempts::new(worker, plan, service, behalf);
     // The clock is read as seldom as the record allows: where nothing was waited for, one moment serves two phases.
     let mut attempt_began = story.head_complete;
@@ -281,8 +289,17 @@ async fn forward<'a>(
         }
         let (member, is_reused) = (lease.member, lease.is_reused);
         let endpoint = attempts.endpoint(member);
-        let attempt =
-            Attempt { visit, port, route, service, endpoint, request_id: story.request_id, path, began: attempt_began };
+        let attempt = Attempt {
+            visit,
+            port,
+            route,
+            service,
+            endpoint,
+            request_id: story.request_id,
+            path,
+            caller_lines: &caller_lines,
+            began: attempt_began,
+        };
         let result = attempt.run(client, lease).await;
         endpoint.state.ended(worker.index);
         match result {
@@ -304,7 +321,7 @@ async fn forward<'a>(
                 let goes_on = repeats || (is_safe_to_repeat && is_endpoints_fault && attempts.may_retry());
                 if !goes_on {
                     break match status {
-                        Some(status) => Err(Refused { status, ended, told }),
+                        Some(status) => Err(Refused::new(status, ended, told)),
                         None => Ok(Finished { ended, next: Next::Close }),
                     };
                 }
@@ -314,6 +331,7 @@ async fn forward<'a>(
         }
     };
     story.member = attempts.last;
+    worker.give_scratch(caller_lines);
     finished
 }
 
@@ -332,7 +350,7 @@ async fn redirect_to_https(
     let status = if host.is_empty() { 400 } else { defaults::PORT_REDIRECT_STATUS };
     let write = |reply: Reply, out: &mut Vec<u8>| {
         if status == 400 {
-            answer::write_refusal(400, "no Host to redirect to", reply, out);
+            answer::write_refusal(400, "no Host to redirect to", &[], reply, out);
         } else {
             answer::write_redirect(status, &location, &HeaderEdits::default(), reply, out);
         }

@@ -11,11 +11,13 @@ use std::{net::SocketAddr, rc::Rc, sync::Arc, time::Instant};
 
 use portcullis_observe::{Phases, RecordKind, Termination};
 use portcullis_plan::{Action, PortPlan, Protocol, Traffic};
+use portcullis_policy::Action as Asks;
 use tokio::net::TcpStream;
 
 use crate::{
     admission::PortGate,
-    arrive,
+    arrive, authenticate,
+    authorise::{self, Wanted},
     buffer::Buffer,
     deadline::Deadline,
     downstream::{Downstream, NoRequest},
@@ -101,6 +103,7 @@ fn welcome(visit: &mut Visit, facts: TlsFacts, sni: Option<String>, names: Vec<S
     let counters = visit.counters();
     counters.tls_handshakes.add(1);
     counters.tls_resumed.add(u64::from(facts.resumed));
+    visit.certificate.clone_from(&facts.certificate);
     visit.tls = Some(facts);
     visit.sni = sni;
     visit.certificate_names = names;
@@ -124,9 +127,10 @@ async fn session(visit: &mut Visit, client: Io, deadline: Deadline, early: &[u8]
         principal: None,
     };
     let route = port.routes.find(&traffic).ok_or_else(|| Ended::because(Termination::NoRoute, why_no_route(visit)))?;
-    route
-        .admits(visit.source.ip(), &visit.certificate_names)
-        .map_err(|refusal| Ended::because(Termination::RefusedRoute, refusal.as_str()))?;
+    let sender = authenticate::of_session(visit, &plan.plan, route).await;
+    let wanted =
+        Wanted { action: Asks::Connect, host: visit.sni.as_deref().unwrap_or_default(), path: b"", method: b"" };
+    authorise::may_pass(visit, &plan.plan, route, &sender, wanted).map_err(|refused| refused.ended)?;
     let Action::Forward(service) = &route.action else {
         return Err(Ended::because(Termination::NoRoute, "the route of this session leads to no service"));
     };
@@ -195,6 +199,7 @@ async fn session(visit: &mut Visit, client: Io, deadline: Deadline, early: &[u8]
         route: Some(&route),
         service: Some(&service),
         endpoint: endpoint.as_deref(),
+        principal: sender.principal(),
         phases,
         retries,
         request_id,

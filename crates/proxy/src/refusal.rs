@@ -12,9 +12,16 @@ pub(crate) struct Refused {
     pub(crate) ended: Ended,
     /// What the client is told; the log is told more.
     pub(crate) told: &'static str,
+    /// Further header lines of the answer, each with its end.
+    pub(crate) lines: Vec<u8>,
 }
 
 impl Refused {
+    /// With nothing but a status and words.
+    pub(crate) fn new(status: u16, ended: impl Into<Ended>, told: &'static str) -> Self {
+        Self { status, ended: ended.into(), told, lines: Vec::new() }
+    }
+
     /// The request is none that HTTP/1.1 lets through.
     pub(crate) fn malformed(error: RequestError) -> Self {
         let termination = match error {
@@ -24,7 +31,7 @@ impl Refused {
             RequestError::UnknownTransferCoding | RequestError::ConnectMethod => Termination::NotImplemented,
             _ => Termination::BadRequest,
         };
-        Self { status: error.status(), ended: Ended::because(termination, error.as_str()), told: error.as_str() }
+        Self::new(error.status(), Ended::because(termination, error.as_str()), error.as_str())
     }
 
     /// No endpoint could be had for the request.
@@ -36,12 +43,12 @@ impl Refused {
             Termination::ConnectRefused => (503, "the service refuses connections"),
             _ => (502, "the service can not be reached"),
         };
-        Self { status, ended, told }
+        Self::new(status, ended, told)
     }
 
     /// A host that the https port does not go by: nobody is sent there on the word of a client.
     pub(crate) fn unknown_host(host: &str) -> Self {
         let detail = format!("no route of the https port that this port redirects to names the host `{host}`");
-        Self { status: 404, ended: Ended::because(Termination::NoRoute, detail), told: "nothing is served here" }
+        Self::new(404, Ended::because(Termination::NoRoute, detail), "nothing is served here")
     }
 }

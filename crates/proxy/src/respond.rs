@@ -65,12 +65,12 @@ pub(crate) async fn answer_refusal(
     refused: Refused,
     story: &mut Story<'_>,
 ) -> Finished {
-    let Refused { status, ended, told } = refused;
+    let Refused { status, ended, told, lines } = refused;
     let is_malformed = matches!(ended.termination, Termination::BadRequest | Termination::RequestTooLarge);
     if is_malformed {
         client.head.keep_alive = false;
     }
-    let write = |reply: Reply, out: &mut Vec<u8>| answer::write_refusal(status, told, reply, out);
+    let write = |reply: Reply, out: &mut Vec<u8>| answer::write_refusal(status, told, &lines, reply, out);
     let termination = ended.termination;
     let finished = respond(visit, client, status, termination, story, write).await;
     Finished { ended, next: finished.next }
@@ -81,16 +81,11 @@ pub(crate) async fn refuse_head(visit: &mut Visit, client: &mut Downstream, reas
     let Downstream::Http1(client) = client;
     let refused = match reason {
         NoRequest::Closed | NoRequest::Truncated | NoRequest::Failed => None,
-        NoRequest::Timeout => Some(Refused {
-            status: 408,
-            ended: Termination::ClientTimeoutHead.into(),
-            told: "the request head took too long",
-        }),
-        NoRequest::Refused(RequestError::NotHttp) if client.input.filled().first() == Some(&22) => Some(Refused {
-            status: 400,
-            ended: Ended::because(Termination::TlsOnPlaintext, "TLS on a plain HTTP port"),
-            told: "this port speaks plain HTTP",
-        }),
+        NoRequest::Timeout => Some(Refused::new(408, Termination::ClientTimeoutHead, "the request head took too long")),
+        NoRequest::Refused(RequestError::NotHttp) if client.input.filled().first() == Some(&22) => {
+            let ended = Ended::because(Termination::TlsOnPlaintext, "TLS on a plain HTTP port");
+            Some(Refused::new(400, ended, "this port speaks plain HTTP"))
+        }
         NoRequest::Refused(error) => Some(Refused::malformed(*error)),
     };
     // What the head says has not been believed, so nothing of it is used.

@@ -2,13 +2,14 @@
 //!
 //! Filled in as the exchange goes on, told once, at its end. It decides nothing.
 
-use std::time::Instant;
+use std::{rc::Rc, time::Instant};
 
 use portcullis_observe::{Phases, RecordKind, RequestId};
 use portcullis_plan::{RoutePlan, ServicePlan};
 
 use crate::{
     attempt::Served,
+    callers::Known,
     downstream::{Arrival, Http1},
     visit::{Account, Ended, Visit},
 };
@@ -26,6 +27,8 @@ pub(crate) struct Story<'a> {
     pub(crate) route: Option<&'a RoutePlan>,
     pub(crate) service: Option<&'a ServicePlan>,
     pub(crate) member: Option<usize>,
+    /// Who sent it, if that was proven.
+    pub(crate) caller: Option<Rc<Known>>,
     pub(crate) status: Option<u16>,
     pub(crate) retries: u32,
     pub(crate) bytes_received: u64,
@@ -44,6 +47,7 @@ impl Story<'_> {
             route: None,
             service: None,
             member: None,
+            caller: None,
             status: None,
             retries: 0,
             bytes_received: bytes_received as u64,
@@ -94,6 +98,7 @@ impl Story<'_> {
             route: self.route.map(|route| &*route.name),
             service: self.service.map(|service| &*service.name),
             endpoint: endpoint.map(|endpoint| &*endpoint.label),
+            principal: self.caller.as_ref().map(|caller| &*caller.standing.principal),
             phases: Phases { total, ..self.phases },
             retries: self.retries,
             request_id: self.request_id,

@@ -18,6 +18,8 @@ pub(crate) struct RequestParts<'a> {
     pub(crate) route: &'a RoutePlan,
     /// Lines that are the same for every request of the connection ([`connection_lines`]).
     pub(crate) connection_lines: &'a [u8],
+    /// Lines that tell the service of the caller.
+    pub(crate) caller_lines: &'a [u8],
     /// Host for a service whose client sent none (HTTP/1.0).
     pub(crate) fallback_host: &'a str,
     pub(crate) request_id: RequestId,
@@ -78,6 +80,7 @@ fn write_exchange_lines(parts: &RequestParts<'_>, asked_host: &[u8], out: &mut V
         None => {}
     }
     out.extend_from_slice(via(head.version));
+    out.extend_from_slice(parts.caller_lines);
     out.extend_from_slice(parts.connection_lines);
     out.extend_from_slice(b";host=\"");
     out.extend_from_slice(asked_host);

@@ -8,8 +8,11 @@ use std::{
 };
 
 use portcullis_config::declared::{ListenAddress, PortLog};
-use portcullis_observe::{AccessRecord, Phases, RecordKind, RequestId, Termination, TlsRecord, metrics::PortShard};
-use portcullis_plan::PortPlan;
+use portcullis_identity::ClientCertificate;
+use portcullis_observe::{
+    AccessRecord, Phases, PrincipalRecord, RecordKind, RequestId, Termination, TlsRecord, metrics::PortShard,
+};
+use portcullis_plan::{PortPlan, Principal};
 
 use crate::{
     connect::OnBehalfOf,
@@ -38,6 +41,8 @@ pub(crate) struct Visit {
     pub(crate) sni: Option<String>,
     /// Names on the proven client certificate.
     pub(crate) certificate_names: Vec<String>,
+    /// The certificate itself, as far as identity is about it.
+    pub(crate) certificate: Option<ClientCertificate>,
     /// Header lines that are the same for every request.
     pub(crate) connection_lines: Vec<u8>,
     /// A request has come.
@@ -64,6 +69,8 @@ pub(crate) struct TlsFacts {
     pub(crate) client: Option<String>,
     /// The certificate as `X-Forwarded-Client-Cert`.
     pub(crate) forwarded: Option<String>,
+    /// The certificate, as far as identity is about it.
+    pub(crate) certificate: Option<ClientCertificate>,
 }
 
 /// An end before or instead of the regular one.
@@ -98,6 +105,8 @@ pub(crate) struct Account<'a> {
     pub(crate) route: Option<&'a str>,
     pub(crate) service: Option<&'a str>,
     pub(crate) endpoint: Option<&'a str>,
+    /// Who called, if that was proven.
+    pub(crate) principal: Option<&'a Principal>,
     pub(crate) phases: Phases,
     pub(crate) retries: u32,
     pub(crate) request_id: RequestId,
@@ -120,6 +129,7 @@ impl Visit {
             tls: None,
             sni: None,
             certificate_names: Vec::new(),
+            certificate: None,
             connection_lines: Vec::new(),
             has_asked: false,
             is_under_way: false,
@@ -257,6 +267,9 @@ impl Visit {
                 client: tls.client.as_deref(),
             }),
             sni: self.sni.as_deref(),
+            principal: account
+                .principal
+                .map(|principal| PrincipalRecord { name: &principal.name, provider: &principal.provider }),
             method: account.method,
             host: account.host,
             path: account.path,
@@ -295,6 +308,7 @@ impl Visit {
             route: None,
             service: None,
             endpoint: None,
+            principal: None,
             phases,
             retries: 0,
             request_id,

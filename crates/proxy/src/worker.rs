@@ -20,6 +20,7 @@ use tokio::{
 use crate::{
     admission::Admission,
     buffer::Buffers,
+    callers::Callers,
     deadline::{Deadlines, TICK},
     listening::Listening,
     log_gate::LogQueue,
@@ -53,6 +54,7 @@ pub(crate) struct Worker {
     pub(crate) deadlines: Rc<Deadlines>,
     pub(crate) log: RefCell<LogWriter>,
     pub(crate) admission: Arc<Admission>,
+    pub(crate) callers: Callers,
     ids: RefCell<RequestIds>,
     scratch: RefCell<Vec<Vec<u8>>>,
     pub(crate) log_queue: LogQueue,
@@ -106,6 +108,7 @@ impl Worker {
             deadlines: Rc::default(),
             log: RefCell::new(log),
             admission,
+            callers: Callers::default(),
             ids: RefCell::new(RequestIds::new()),
             scratch: RefCell::default(),
             log_queue: LogQueue::default(),

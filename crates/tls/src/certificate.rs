@@ -42,7 +42,14 @@ pub(crate) fn time(seconds: i64) -> SystemTime {
 
 /// SHA-256, hexadecimal.
 pub(crate) fn fingerprint(der: &[u8]) -> String {
-    hex(digest::digest(&digest::SHA256, der).as_ref())
+    hex(&thumbprint(der))
+}
+
+/// SHA-256.
+pub(crate) fn thumbprint(der: &[u8]) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    bytes.copy_from_slice(digest::digest(&digest::SHA256, der).as_ref());
+    bytes
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {

@@ -28,6 +28,8 @@ pub struct PeerCertificate {
     pub serial: String,
     /// SHA-256 of the certificate, hexadecimal.
     pub fingerprint: String,
+    /// The same as bytes.
+    pub thumbprint: [u8; 32],
     not_before: SystemTime,
     not_after: SystemTime,
 }
@@ -58,6 +60,7 @@ impl PeerCertificate {
             ip_sans: Vec::new(),
             serial: certificate::hex(parsed.raw_serial()),
             fingerprint: certificate::fingerprint(der),
+            thumbprint: certificate::thumbprint(der),
             not_before,
             not_after,
         };

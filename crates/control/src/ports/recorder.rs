@@ -161,6 +161,7 @@ impl Recorder {
                 client: tls.client.as_deref(),
             }),
             sni: None,
+            principal: None,
             method: None,
             host: None,
             path: None,

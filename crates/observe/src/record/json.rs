@@ -22,6 +22,8 @@ pub(super) fn append(record: &AccessRecord<'_>, out: &mut Vec<u8>, clock: &mut T
         encryption(out, tls);
     }
     optional(out, br#","sni":""#, record.sni.map(str::as_bytes));
+    optional(out, br#","principal":""#, record.principal.map(|principal| principal.name.as_bytes()));
+    optional(out, br#","provider":""#, record.principal.map(|principal| principal.provider.as_bytes()));
     optional(out, br#","method":""#, record.method);
     optional(out, br#","host":""#, record.host);
     if let Some(path) = record.path {

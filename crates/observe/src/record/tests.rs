@@ -66,6 +66,7 @@ impl Outside {
                 client: self.client.as_deref(),
             }),
             sni: self.sni.as_deref(),
+            principal: None,
             method: self.method.as_deref(),
             host: self.host.as_deref(),
             path: self.path.as_deref(),
@@ -95,6 +96,7 @@ fn plain() -> Outside {
         host: Some(b"shop.example.com".into()),
         path: Some(b"/cart?item=17".into()),
         sni: Some("shop.example.com".into()),
+        principal: None,
         client: None,
         detail: None,
     }

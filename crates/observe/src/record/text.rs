@@ -53,7 +53,12 @@ fn pairs(out: &mut Vec<u8>, record: &AccessRecord<'_>) {
         pair(out, "cipher", |out| word(out, tls.cipher.as_bytes(), escape::SHORT));
         pair(out, "resumed", |out| out.extend_from_slice(if tls.resumed { b"yes" } else { b"no" }));
     }
-    let words = [("client", record.tls.and_then(|tls| tls.client)), ("sni", record.sni)];
+    let words = [
+        ("client", record.tls.and_then(|tls| tls.client)),
+        ("sni", record.sni),
+        ("principal", record.principal.map(|of| of.name)),
+        ("provider", record.principal.map(|of| of.provider)),
+    ];
     for (name, value) in words.into_iter().filter_map(|(name, value)| Some((name, value?))) {
         pair(out, name, |out| word(out, value.as_bytes(), escape::SHORT));
     }

@@ -79,10 +79,12 @@ impl Accesses {
             // A redirect shows nothing of a service, so it need not say who may see it.
             None => is_redirect,
         };
-        if is_open && route.deny == Deny::default() && !self.has_own {
+        let is_for_some = !route.matches.groups.is_empty() || !route.matches.claims.is_empty();
+        if is_open && route.deny == Deny::default() && !self.has_own && !is_for_some {
             return Access::Open;
         }
         let asks_identity = self.has_own
+            || is_for_some
             || route.deny.asks_identity()
             || match route.allow.as_deref() {
                 Some(declared::Allow::Authenticated) => true,

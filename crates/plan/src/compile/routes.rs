@@ -5,6 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use ipnet::IpNet;
 use portcullis_config::{
     declared::{self, HostPattern, PathPattern, Route, ValuePattern},
+    defaults,
     finding::Finding,
     rule::RuleId,
     span::{Span, Spanned},
@@ -116,7 +117,7 @@ fn one(
             replacement: to.as_bytes().into(),
         }),
         rewrite_host: route.rewrite.host.as_ref().map(|host| host.as_bytes().into()),
-        request_headers: request_edits(&route.request_headers),
+        request_headers: request_edits(compiler.declared, &route.request_headers),
         response_headers: edits(&route.response_headers),
     };
     Some((host, regex, plan))
@@ -174,11 +175,24 @@ fn redirect(to: &str, status: u16) -> Redirect {
 }
 
 /// What a route says of who calls, it says alone: lines of the client that claim it go, also where the route appends.
-fn request_edits(declared: &declared::HeaderEdits) -> HeaderEdits {
-    let mut edits = edits(declared);
+fn request_edits(file: &declared::Declared, said: &declared::HeaderEdits) -> HeaderEdits {
+    let mut edits = edits(said);
     let claims = edits.append.iter().map(|(name, _)| name).filter(|name| is_identity_claim(name)).cloned();
-    edits.remove = edits.remove.iter().cloned().chain(claims).collect();
+    edits.remove = edits.remove.iter().cloned().chain(claims).chain(asserted(file)).collect();
     edits
+}
+
+/// Headers in which services believe what this proxy says of callers, whichever route says it: a client never says it
+/// there, on open routes neither (invariant 3).
+fn asserted(file: &declared::Declared) -> Vec<Box<[u8]>> {
+    if file.identity.providers.is_empty() {
+        return Vec::new();
+    }
+    let assertion =
+        file.identity.assertion.header.as_ref().map_or(defaults::ASSERTION_HEADER, |header| header.as_str());
+    let told = file.routes.iter().flat_map(|route| &route.tell).map(|(name, _)| name.as_str());
+    let names: std::collections::BTreeSet<&str> = told.chain([assertion]).collect();
+    names.into_iter().map(|name| name.as_bytes().into()).collect()
 }
 
 /// Names in which services are commonly told who calls, by gateways and identity-aware proxies. Lower case.

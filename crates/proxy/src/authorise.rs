@@ -1,0 +1,131 @@
+//! Authorise: whether the policies let the sender pass, with what this worker remembers of earlier answers.
+//!
+//! Invariants: what is not allowed is refused; an answer that rests on more than who calls, from where and with which
+//! certificate is asked for anew each time.
+
+use std::{net::IpAddr, rc::Rc};
+
+use portcullis_identity::NotProven;
+use portcullis_observe::Termination;
+use portcullis_plan::{Access, Plan, RoutePlan};
+use portcullis_policy::{Action, Asked, Attributes, Certificate, RouteId};
+
+use crate::{
+    authenticate::Sender,
+    callers::{Answer, Question},
+    clock,
+    refusal::Refused,
+    visit::{Ended, Visit},
+};
+
+/// What is asked for: of a session only the host is known.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) action: Action,
+    pub(crate) host: &'a str,
+    pub(crate) path: &'a [u8],
+    pub(crate) method: &'a [u8],
+}
+
+/// Whether the request may go on.
+pub(crate) fn may_pass(
+    visit: &Visit,
+    plan: &Plan,
+    route: &RoutePlan,
+    sender: &Sender,
+    wanted: Wanted<'_>,
+) -> Result<(), Refused> {
+    let Access::Judged { route: id, asks_identity, .. } = &route.access else { return Ok(()) };
+    let answer = decide(visit, plan, *id, sender, wanted);
+    let is_covered = match (&route.action, sender.known()) {
+        // A token may be good for some services alone.
+        (portcullis_plan::Action::Forward(service), Some(known)) => known.standing.covers(&service.name),
+        _ => true,
+    };
+    if answer.allowed && is_covered {
+        return Ok(());
+    }
+    Err(match sender {
+        Sender::Unknown(not_proven) if *asks_identity => unproven(not_proven),
+        _ => refused(sender, &answer, is_covered),
+    })
+}
+
+fn decide(visit: &Visit, plan: &Plan, route: RouteId, sender: &Sender, wanted: Wanted<'_>) -> Answer {
+    let callers = &visit.worker.callers;
+    callers.follow(plan.generation);
+    let known = sender.known();
+    let decisions = known.map_or(callers.anonymous(), |known| &known.decisions);
+    let certificate = visit.certificate.as_ref();
+    let source: IpAddr = visit.source.ip();
+    let question =
+        Question { route, port: visit.port.index, source, certificate: certificate.map(|own| own.thumbprint) };
+    let now = clock::unix_seconds();
+    if let Some(answer) = decisions.find(&question, now) {
+        return answer;
+    }
+    let text = |bytes| std::str::from_utf8(bytes).unwrap_or_default();
+    let decision = plan.policies.decide(&Asked {
+        route,
+        action: wanted.action,
+        port: &visit.port.name,
+        caller: known.map(|known| &known.caller),
+        source,
+        certificate: certificate.map(|own| Certificate {
+            names: &own.names,
+            subject: &own.subject,
+            thumbprint: &own.thumbprint,
+        }),
+        host: (!wanted.host.is_empty()).then_some(wanted.host),
+        path: text(wanted.path),
+        method: text(wanted.method),
+        now,
+        granted_until: None,
+    });
+    let by: Rc<str> =
+        if decision.policies.is_empty() { "no policy allows it".into() } else { decision.policies.join(", ").into() };
+    let answer = Answer { allowed: decision.allowed, until: decision.holds.until.unwrap_or(u64::MAX), by };
+    let depends_on = decision.holds.depends_on;
+    let is_general =
+        [Attributes::HOST, Attributes::PATH, Attributes::METHOD].into_iter().all(|of| !depends_on.contains(of));
+    if is_general && decision.errors.is_empty() {
+        decisions.remember(question, answer.clone());
+    }
+    answer
+}
+
+/// Nobody was proven where somebody must be (RFC 9110 15.5.2, RFC 6750 3, RFC 9449 7.1).
+fn unproven(not_proven: &NotProven) -> Refused {
+    let (status, told) = match not_proven {
+        NotProven::Nobody => (401, "prove who you are"),
+        NotProven::Refused(_) => (401, "the proof of who you are is not accepted"),
+        NotProven::Unavailable(_) => (503, "who you are can not be found out at the moment"),
+    };
+    let mut refused = Refused::new(status, Ended::because(Termination::Unauthenticated, not_proven.to_string()), told);
+    if status == 401 {
+        let error = match not_proven {
+            NotProven::Refused(refusal) => format!(" error=\"{}\"", refusal.error),
+            _ => String::new(),
+        };
+        let is_of_proof = error.contains("dpop");
+        let scheme = if is_of_proof { "DPoP" } else { "Bearer" };
+        refused.lines =
+            format!("www-authenticate: {scheme} realm=\"portcullis\"{}\r\n", error.replace(" error", ", error"))
+                .into_bytes();
+        if let NotProven::Refused(refusal) = not_proven
+            && let Some(nonce) = &refusal.dpop_nonce
+        {
+            refused.lines.extend_from_slice(format!("dpop-nonce: {nonce}\r\n").as_bytes());
+        }
+    }
+    refused
+}
+
+fn refused(sender: &Sender, answer: &Answer, is_covered: bool) -> Refused {
+    let who = match sender.known() {
+        Some(known) => format!("{} may not pass", known.standing.principal),
+        None => "the route does not let this client pass".to_owned(),
+    };
+    let why = if is_covered { &*answer.by } else { "its token is not for this service" };
+    Refused::new(403, Ended::because(Termination::RefusedRoute, format!("{who}: {why}")), "access denied")
+}
