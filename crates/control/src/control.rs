@@ -9,7 +9,7 @@ use tokio::{
 };
 
 use crate::{
-    DriftLook, Phase, Publisher, Rejection, Start, Watching, certificates, drift, health, names, ports, registration,
+    DriftLook, Phase, Publisher, Rejection, Start, Watching, certificates, drift, health, identity, names, ports, registration,
     strangers, watch,
 };
 
@@ -41,6 +41,7 @@ impl Control {
         runtime.spawn(strangers::watch(Arc::clone(&publisher)));
         runtime.spawn(drift::watch(Arc::clone(&publisher), look));
         runtime.spawn(names::follow(Arc::clone(&publisher)));
+        runtime.spawn(identity::keep(publisher.watch_running()));
         Ok(Self { runtime, publisher, ports })
     }
 

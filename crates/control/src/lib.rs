@@ -18,6 +18,7 @@ mod certificates;
 mod control;
 mod drift;
 mod health;
+mod identity;
 mod names;
 mod phase;
 mod ports;

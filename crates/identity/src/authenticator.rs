@@ -16,6 +16,7 @@ use crate::{
     dpop::{Dpop, DpopSettings},
     fetch::Fetcher,
     jwt::{JwtProvider, JwtSettings},
+    keys::KeyTable,
 };
 
 /// A provider of one [`Authenticator`].
@@ -34,6 +35,8 @@ impl ProviderId {
 pub enum Provider {
     /// Signed tokens of an issuer.
     Jwt(JwtProvider),
+    /// Keys of the proxy's own.
+    Keys(Arc<KeyTable>),
 }
 
 /// The providers of one plan.
@@ -65,6 +68,7 @@ impl Authenticator {
             let Some((_, provider)) = self.providers.get(usize::from(id.0)) else { continue };
             let judged = match &**provider {
                 Provider::Jwt(provider) => provider.prove(presented).await,
+                Provider::Keys(table) => table.prove(presented),
             };
             match judged {
                 Ok(standing) => return Ok(standing),
@@ -84,6 +88,15 @@ impl Authenticator {
         self.dpop.check_request(standing, presented)
     }
 
+    /// The tables of keys that want to be told of changes.
+    pub fn key_tables(&self) -> Vec<Arc<KeyTable>> {
+        let tables = self.providers.iter().filter_map(|(_, provider)| match &**provider {
+            Provider::Keys(table) => Some(Arc::clone(table)),
+            Provider::Jwt(_) => None,
+        });
+        tables.collect()
+    }
+
     /// Keeps what providers publish fresh, for ever: run it as a task of the control plane.
     pub async fn keep_fresh(&self) {
         let mut tasks = tokio::task::JoinSet::new();
@@ -92,6 +105,7 @@ impl Authenticator {
             tasks.spawn(async move {
                 match &*provider {
                     Provider::Jwt(provider) => provider.keep_keys_fresh().await,
+                    Provider::Keys(_) => {}
                 }
             });
         }
@@ -153,7 +167,7 @@ impl Registry {
     /// themselves: bytes of keys and authorities.
     pub fn jwt(&self, settings: JwtSettings, extra: &[u8], fetcher: Fetcher) -> Result<Arc<Provider>, String> {
         let key = [format!("{settings:?}").as_bytes(), extra].concat();
-        self.known(key, || JwtProvider::new(settings, fetcher).map(Provider::Jwt))
+        self.known(key, || Ok(Arc::new(Provider::Jwt(JwtProvider::new(settings, fetcher)?))))
     }
 
     fn known(&self, key: Vec<u8>, make: impl FnOnce() -> Result<Provider, String>) -> Result<Arc<Provider>, String> {
@@ -162,7 +176,7 @@ impl Registry {
         if let Some(provider) = known.iter().find(|(of, _)| *of == key).and_then(|(_, provider)| provider.upgrade()) {
             return Ok(provider);
         }
-        let provider = Arc::new(make()?);
+        let provider = make()?;
         known.push((key, Arc::downgrade(&provider)));
         Ok(provider)
     }

@@ -8,7 +8,7 @@ use portcullis_config::{
     declared::{ListenAddress, Word},
     scope::Scope,
 };
-use portcullis_plan::{Action, Allow, EndpointPlan, PortPlan, Protocol, RoutePlan, ServicePlan};
+use portcullis_plan::{Access, Action, EndpointPlan, PortPlan, Protocol, RoutePlan, ServicePlan};
 use portcullis_proxy::clock;
 
 use super::whereabouts;
@@ -99,10 +99,9 @@ fn describe_route(port: &str, route: &RoutePlan) -> Route {
         port: port.to_owned(),
         pattern: route.pattern.clone(),
         conditions: route.conditions.count(),
-        allow: match &route.allow {
-            Allow::Anyone => AllowWord::Anyone,
-            Allow::Only { needs_identity: true, .. } => AllowWord::Nobody,
-            Allow::Only { .. } => AllowWord::Conditional,
+        allow: match &route.access {
+            Access::Open => AllowWord::Anyone,
+            Access::Judged { .. } => AllowWord::Conditional,
         },
         action: match &route.action {
             Action::Forward(service) => RouteAction::Service(service.name.to_string()),

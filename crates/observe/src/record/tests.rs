@@ -96,7 +96,6 @@ fn plain() -> Outside {
         host: Some(b"shop.example.com".into()),
         path: Some(b"/cart?item=17".into()),
         sni: Some("shop.example.com".into()),
-        principal: None,
         client: None,
         detail: None,
     }

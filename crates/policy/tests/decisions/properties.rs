@@ -58,6 +58,7 @@ mod reference {
 
     pub(super) fn allows(allow: &Allow, deny: &Conditions, zone_offset: u64, situation: &Situation) -> bool {
         let allowed = match allow {
+            Allow::Authenticated => situation.identity.is_some(),
             Allow::Anyone => true,
             Allow::Only(conditions) => {
                 let held: Vec<bool> = verdicts(conditions, zone_offset, situation);

@@ -3,6 +3,7 @@
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::{Context, anyhow, bail};
@@ -10,7 +11,8 @@ use hyper::Uri;
 use portcullis_config::{declared::ListenAddress, path};
 use portcullis_control::{Reading, Rejection};
 use portcullis_kernel::{inventory, namespace::Namespace};
-use portcullis_plan::{Action, Allow, HeaderLookup, Plan, PortPlan, Protocol, Refusal, RoutePlan, Traffic};
+use portcullis_plan::{Access, Action, HeaderLookup, Plan, PortPlan, Protocol, RoutePlan, Traffic};
+use portcullis_policy::{Asked, Certificate};
 
 use super::{Answer, Explain};
 use crate::{file, verdict::Verdict};
@@ -77,7 +79,7 @@ fn walk(answer: &mut Answer, plan: &Plan, uri: &Uri, arguments: &Explain) -> any
     }
     answer.say("path", format!("compared and sent as {}", String::from_utf8_lossy(&request.path)), None);
     let Some(route) = route(answer, port, &request) else { return Ok(false) };
-    if !may_pass(answer, route, &request) {
+    if !may_pass(answer, plan, port, route, &request) {
         return Ok(false);
     }
     action(answer, route);
@@ -208,33 +210,40 @@ fn route<'p>(answer: &mut Answer, port: &'p PortPlan, request: &Request<'_>) -> 
     found.map(|route| &**route)
 }
 
-fn may_pass(answer: &mut Answer, route: &RoutePlan, request: &Request<'_>) -> bool {
-    match route.admits(request.source, &request.arguments.certificate) {
-        Ok(()) => {
-            let who = if matches!(route.allow, Allow::Anyone) { "anyone may pass" } else { "its `allow:` is met" };
-            answer.say("access", who, None);
-            true
-        }
-        Err(refusal) => {
-            let change = match refusal {
-                Refusal::Source => format!(
-                    "let `allow: {{ from: … }}` of the route name {}, or take it out of its `deny:`",
-                    request.source
-                ),
-                Refusal::NoCertificate => "show a client certificate, and let the port ask for one".to_owned(),
-                Refusal::Certificate => {
-                    "let `allow: { certificates: … }` of the route name the one that is shown".to_owned()
-                }
-                Refusal::Identity => {
-                    "the route asks for an identity, and no provider is configured; allow by address or certificate"
-                        .to_owned()
-                }
-            };
-            answer.say("access", format!("403: {}", refusal.as_str()), None);
-            answer.say("change", change, None);
-            false
-        }
+fn may_pass(answer: &mut Answer, plan: &Plan, port: &PortPlan, route: &RoutePlan, request: &Request<'_>) -> bool {
+    let Access::Judged { route: id, .. } = &route.access else {
+        answer.say("access", "anyone may pass", None);
+        return true;
+    };
+    let names: Vec<Box<str>> = request.arguments.certificate.iter().map(|name| name.as_str().into()).collect();
+    let certificate =
+        Certificate { names: &names, subject: names.first().map_or("", |name| name), thumbprint: &[0; 32] };
+    let path = String::from_utf8_lossy(&request.path);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let explanation = plan.policies.explain(&Asked {
+        route: *id,
+        action: portcullis_policy::Action::Request,
+        port: &port.name,
+        caller: None,
+        source: request.source,
+        certificate: (!names.is_empty()).then_some(certificate),
+        host: Some(&request.host),
+        path: &path,
+        method: &request.arguments.method,
+        now,
+        granted_until: None,
+    });
+    if explanation.allowed {
+        answer.say("access", "its `allow:` is met", None);
+        return true;
     }
+    let by = explanation.decided_by.iter().map(|deciding| deciding.policy.as_str()).collect::<Vec<_>>().join(", ");
+    let why = if by.is_empty() { "no policy lets it pass".to_owned() } else { by };
+    answer.say("access", format!("403: {why}"), None);
+    for change in &explanation.changes {
+        answer.say("change", change.to_string(), None);
+    }
+    false
 }
 
 fn action(answer: &mut Answer, route: &RoutePlan) {
