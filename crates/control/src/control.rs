@@ -9,8 +9,8 @@ use tokio::{
 };
 
 use crate::{
-    DriftLook, Phase, Publisher, Rejection, Start, Watching, certificates, drift, health, identity, names, ports, registration,
-    strangers, watch,
+    DriftLook, Phase, Publisher, Rejection, Start, Watching, certificates, drift, health, identity, names, ports,
+    registration, strangers, watch,
 };
 
 /// For answers of control ports that are under way at the end.

@@ -111,9 +111,7 @@ impl Reader {
             None => self.store.insert(Store::open(&self.place)?),
         };
         if !used.is_empty() {
-            store.write(|transaction| {
-                used.iter().try_for_each(|(id, at)| transaction.tokens().used(id, *at))
-            })?;
+            store.write(|transaction| used.iter().try_for_each(|(id, at)| transaction.tokens().used(id, *at)))?;
         }
         let last = self.change;
         let (change, rows) = store.read(|transaction| {

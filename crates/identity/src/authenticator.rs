@@ -170,7 +170,15 @@ impl Registry {
         self.known(key, || Ok(Arc::new(Provider::Jwt(JwtProvider::new(settings, fetcher)?))))
     }
 
-    fn known(&self, key: Vec<u8>, make: impl FnOnce() -> Result<Provider, String>) -> Result<Arc<Provider>, String> {
+    /// The keys of the proxy's own, under this name.
+    pub fn keys(&self, name: &Arc<str>) -> Arc<Provider> {
+        let key = [b"keys ", name.as_bytes()].concat();
+        let make =
+            || Ok::<_, std::convert::Infallible>(Arc::new(Provider::Keys(Arc::new(KeyTable::new(Arc::clone(name))))));
+        self.known(key, make).unwrap_or_else(|never| match never {})
+    }
+
+    fn known<E>(&self, key: Vec<u8>, make: impl FnOnce() -> Result<Arc<Provider>, E>) -> Result<Arc<Provider>, E> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|(_, provider)| provider.strong_count() > 0);
         if let Some(provider) = known.iter().find(|(of, _)| *of == key).and_then(|(_, provider)| provider.upgrade()) {

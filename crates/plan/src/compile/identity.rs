@@ -75,9 +75,10 @@ fn provider(compiler: &mut Compiler<'_>, said: &declared::Provider) -> Result<Op
         }
         ProviderKind::Tokens => Ok(Some(compiler.registries.identity.keys(&said.name.as_str().into()))),
         // Not built yet: nobody is proven by it.
-        ProviderKind::Oidc { .. } | ProviderKind::Introspection { .. } | ProviderKind::Local | ProviderKind::Aws { .. } => {
-            Err((said.name.span, "this kind of provider can not be used yet".to_owned()))
-        }
+        ProviderKind::Oidc { .. }
+        | ProviderKind::Introspection { .. }
+        | ProviderKind::Local
+        | ProviderKind::Aws { .. } => Err((said.name.span, "this kind of provider can not be used yet".to_owned())),
     }
 }
 

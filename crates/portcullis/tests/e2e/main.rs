@@ -18,6 +18,7 @@ mod guides;
 mod harness;
 mod headers;
 mod http;
+mod identity;
 mod import;
 mod limits;
 mod logs;
