@@ -22,6 +22,8 @@ pub(super) struct Accesses {
     has_own: bool,
     /// By name, with its number.
     providers: Vec<(String, ProviderId)>,
+    /// Of each route of the file, as the policies know it; `None`: open to everyone.
+    ids: Vec<Option<RouteId>>,
     /// By the name of the port: its `authenticate:`.
     of_ports: Vec<(String, Arc<[ProviderId]>)>,
 }
@@ -42,7 +44,12 @@ pub(super) fn compile(compiler: &mut Compiler<'_>, identity: Option<&Authenticat
         };
         (port.name.value.clone(), named)
     });
-    let accesses = Accesses { has_own: !own.is_empty(), of_ports: of_ports.collect(), providers: ids };
+    let has_own = !own.is_empty();
+    // Routes that are open to everyone are most of a large file, and no policy has a say in them.
+    let judged: Vec<&Route> = declared.routes.iter().filter(|route| has_own || !is_open(route)).collect();
+    let mut numbers = (0..).map(RouteId);
+    let route_ids = declared.routes.iter().map(|route| if has_own || !is_open(route) { numbers.next() } else { None });
+    let accesses = Accesses { has_own, ids: route_ids.collect(), of_ports: of_ports.collect(), providers: ids };
     let settings = Settings {
         ports: declared
             .ports
@@ -50,7 +57,7 @@ pub(super) fn compile(compiler: &mut Compiler<'_>, identity: Option<&Authenticat
             .filter(|port| port.is_data_port())
             .map(|port| Port { name: port.name.value.clone(), role: declared::Word::word(port.role.value).to_owned() })
             .collect(),
-        routes: declared.routes.iter().map(|route| policy_route(compiler, route, &providers)).collect(),
+        routes: judged.into_iter().map(|route| policy_route(compiler, route, &providers)).collect(),
         providers,
         own,
     };
@@ -72,19 +79,10 @@ pub(super) fn compile(compiler: &mut Compiler<'_>, identity: Option<&Authenticat
 
 impl Accesses {
     /// Of one route, for the traffic of one of its ports.
-    pub(super) fn of(&self, route: &Route, number: u32, port: &str) -> Access {
-        let is_redirect = matches!(route.action.as_deref(), Some(declared::Action::Redirect { .. }));
-        let is_open = match route.allow.as_deref() {
-            Some(allow) => *allow == declared::Allow::Anyone,
-            // A redirect shows nothing of a service, so it need not say who may see it.
-            None => is_redirect,
-        };
-        let is_for_some = !route.matches.groups.is_empty() || !route.matches.claims.is_empty();
-        if is_open && route.deny == Deny::default() && !self.has_own && !is_for_some {
-            return Access::Open;
-        }
+    pub(super) fn of(&self, route: &Route, number: usize, port: &str) -> Access {
+        let Some(id) = self.ids.get(number).copied().flatten() else { return Access::Open };
         let asks_identity = self.has_own
-            || is_for_some
+            || is_for_some(route)
             || route.deny.asks_identity()
             || match route.allow.as_deref() {
                 Some(declared::Allow::Authenticated) => true,
@@ -97,8 +95,23 @@ impl Accesses {
         } else {
             named(&self.providers, &route.authenticate)
         };
-        Access::Judged { route: RouteId(number), asks_identity, providers }
+        Access::Judged { route: id, asks_identity, providers }
     }
+}
+
+/// Whether everyone may pass, whoever it is.
+fn is_open(route: &Route) -> bool {
+    let lets_all = match route.allow.as_deref() {
+        Some(allow) => *allow == declared::Allow::Anyone,
+        // A redirect shows nothing of a service, so it need not say who may see it.
+        None => matches!(route.action.as_deref(), Some(declared::Action::Redirect { .. })),
+    };
+    lets_all && route.deny == Deny::default() && !is_for_some(route)
+}
+
+/// Whether the route is for certain callers only.
+fn is_for_some(route: &Route) -> bool {
+    !route.matches.groups.is_empty() || !route.matches.claims.is_empty()
 }
 
 fn named(known: &[(String, ProviderId)], names: &[Spanned<String>]) -> Arc<[ProviderId]> {

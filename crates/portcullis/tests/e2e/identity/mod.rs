@@ -74,14 +74,12 @@ identity:
 ";
 
 /// The proxy before two services, and who signs for it.
-fn guarded() -> (Proxy, Signer, Web) {
+fn guarded() -> (Proxy, Signer, [Web; 2]) {
     let (shop, beta, signer) = (Web::start("shop"), Web::start("beta"), Signer::new());
     let proxy = Scenario::new(FILE)
         .service("shop", &[shop.address()])
         .service("beta", &[beta.address()])
         .file("issuer.pem", &signer.public_pem())
         .start();
-    // The replicas go on in their threads.
-    drop(beta);
-    (proxy, signer, shop)
+    (proxy, signer, [shop, beta])
 }

@@ -12,7 +12,7 @@ fn ask(proxy: &Proxy, path: &str, token: &str) -> Response {
 
 #[test]
 fn who_has_proven_it_passes_and_the_service_is_told_of_it() {
-    let (proxy, signer, _shop) = guarded();
+    let (proxy, signer, _services) = guarded();
     let token = signer.token(json!({ "groups": ["dba", "ops"], "tenant": "acme" }));
     for path in ["/dba/x", "/tenant/x", "/known/x"] {
         assert_eq!(ask(&proxy, path, &token).status, 200, "{path}");
@@ -30,7 +30,7 @@ fn who_has_proven_it_passes_and_the_service_is_told_of_it() {
 
 #[test]
 fn who_proves_nothing_is_asked_to_and_who_is_not_allowed_is_refused() {
-    let (proxy, signer, shop) = guarded();
+    let (proxy, signer, [shop, _beta]) = guarded();
     let nobody = proxy.get("web", "/dba/nobody").send();
     assert_eq!(nobody.status, 401);
     assert_eq!(nobody.header("www-authenticate"), Some("Bearer realm=\"portcullis\""));
@@ -50,7 +50,7 @@ fn who_proves_nothing_is_asked_to_and_who_is_not_allowed_is_refused() {
 
 #[test]
 fn a_group_leads_to_another_service() {
-    let (proxy, signer, _shop) = guarded();
+    let (proxy, signer, _services) = guarded();
     let replica = |token: &str| ask(&proxy, "/lane/x", token).header("x-replica").map(str::to_owned);
     assert_eq!(replica(&signer.token(json!({ "groups": ["beta"] }))).as_deref(), Some("beta"));
     assert_eq!(replica(&signer.token(json!({}))).as_deref(), Some("shop"));
@@ -60,7 +60,7 @@ fn a_group_leads_to_another_service() {
 /// Attacks 41, 42 and 50, and invariant 3: no client says who it is in a header that the service believes.
 #[test]
 fn nobody_claims_an_identity_in_a_header() {
-    let (proxy, signer, _shop) = guarded();
+    let (proxy, signer, _services) = guarded();
     let token = signer.token(json!({}));
     let claims = ["x-user", "X_User", "x.user", "X-USER", "x-portcullis-assertion", "X_Portcullis_Assertion"];
     for path in ["/open/x", "/known/x"] {
@@ -81,7 +81,7 @@ fn nobody_claims_an_identity_in_a_header() {
 
 #[test]
 fn a_token_that_is_not_good_is_refused_with_its_reason_in_the_log() {
-    let (proxy, signer, shop) = guarded();
+    let (proxy, signer, [shop, _beta]) = guarded();
     let stranger = Signer::new();
     let with_key_id = |id: &str| Header { kid: Some(id.to_owned()), ..Header::new(Algorithm::ES256) };
     let by_public_key = {
@@ -130,7 +130,7 @@ fn a_token_that_is_not_good_is_refused_with_its_reason_in_the_log() {
 
 #[test]
 fn credentials_with_two_readings_are_refused() {
-    let (proxy, signer, shop) = guarded();
+    let (proxy, signer, [shop, _beta]) = guarded();
     let token = signer.token(json!({}));
     let two = proxy.get("web", "/known/two").header("authorization", &format!("Bearer {token}"));
     assert_eq!(two.header("authorization", "Bearer other").send().status, 400);
@@ -139,7 +139,7 @@ fn credentials_with_two_readings_are_refused() {
 
 #[test]
 fn a_reload_that_takes_a_group_away_holds_from_the_next_request() {
-    let (mut proxy, signer, _shop) = guarded();
+    let (mut proxy, signer, _services) = guarded();
     let token = signer.token(json!({ "groups": ["dba"] }));
     assert_eq!(ask(&proxy, "/dba/x", &token).status, 200);
     let text = super::FILE.replace(
