@@ -113,20 +113,20 @@ pub const BUCKETS: [Duration; 16] = [
 ];
 
 /// How often the claims of people are asked for again.
-pub const CLAIMS_REFRESH: Duration = Duration::from_secs(300);
+pub const CLAIMS_REFRESH: Duration = Duration::from_mins(5);
 /// How far the clocks of issuers may differ from ours.
-pub const TOKEN_LEEWAY: Duration = Duration::from_secs(60);
+pub const TOKEN_LEEWAY: Duration = Duration::from_mins(1);
 /// How long the answer of an introspection is believed.
 pub const INTROSPECTION_CACHE: Duration = Duration::from_secs(30);
 /// Ends a login that nobody uses.
-pub const SESSION_IDLE: Duration = Duration::from_secs(3600);
+pub const SESSION_IDLE: Duration = Duration::from_hours(1);
 /// Ends every login.
-pub const SESSION_LIFETIME: Duration = Duration::from_secs(12 * 3600);
+pub const SESSION_LIFETIME: Duration = Duration::from_hours(12);
 /// Claim with the groups.
 pub const GROUPS_CLAIM: &str = "groups";
 /// Header in which services get the signed claims.
 pub const ASSERTION_HEADER: &str = "x-portcullis-assertion";
 /// Of one assertion.
-pub const ASSERTION_LIFETIME: Duration = Duration::from_secs(60);
+pub const ASSERTION_LIFETIME: Duration = Duration::from_mins(1);
 /// How this proxy calls itself in assertions.
 pub const ASSERTION_ISSUER: &str = "portcullis";

@@ -34,7 +34,7 @@ impl ProviderId {
 #[derive(Debug)]
 pub enum Provider {
     /// Signed tokens of an issuer.
-    Jwt(JwtProvider),
+    Jwt(Box<JwtProvider>),
     /// Keys of the proxy's own.
     Keys(Arc<KeyTable>),
 }
@@ -167,7 +167,7 @@ impl Registry {
     /// themselves: bytes of keys and authorities.
     pub fn jwt(&self, settings: JwtSettings, extra: &[u8], fetcher: Fetcher) -> Result<Arc<Provider>, String> {
         let key = [format!("{settings:?}").as_bytes(), extra].concat();
-        self.known(key, || Ok(Arc::new(Provider::Jwt(JwtProvider::new(settings, fetcher)?))))
+        self.known(key, || Ok(Arc::new(Provider::Jwt(Box::new(JwtProvider::new(settings, fetcher)?)))))
     }
 
     /// The keys of the proxy's own, under this name.

@@ -59,7 +59,16 @@ pub struct Conditions {
     /// The caller is in any of these groups; empty: whoever it is.
     pub groups: Box<[Box<str>]>,
     /// Claim to the values of which the caller has any.
-    pub claims: Box<[(Box<str>, Box<[Box<str>]>)]>,
+    pub claims: Box<[ClaimTest]>,
+}
+
+/// A claim, and the values of which the caller must have any.
+#[derive(Debug)]
+pub struct ClaimTest {
+    /// Its name.
+    pub name: Box<str>,
+    /// Never empty.
+    pub values: Box<[Box<str>]>,
 }
 
 /// What a value must be.
@@ -124,11 +133,11 @@ impl Conditions {
 
     /// Whether the caller is one of those that they ask for.
     fn fit(&self, principal: &Principal) -> bool {
-        let has = |name: &str, values: &[Box<str>]| {
-            principal.claims.get(name).is_some_and(|own| own.iter().any(|value| values.contains(value)))
+        let has = |test: &ClaimTest| {
+            principal.claims.get(&test.name).is_some_and(|own| own.iter().any(|value| test.values.contains(value)))
         };
         (self.groups.is_empty() || self.groups.iter().any(|group| principal.is_in(group)))
-            && self.claims.iter().all(|(name, values)| has(name, values))
+            && self.claims.iter().all(has)
     }
 }
 

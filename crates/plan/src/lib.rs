@@ -28,7 +28,7 @@ use portcullis_policy::PolicySet;
 
 pub use address_set::AddressSet;
 pub use compile::{Registries, compile};
-pub use conditions::{Conditions, HeaderLookup, Traffic, ValueTest};
+pub use conditions::{ClaimTest, Conditions, HeaderLookup, Traffic, ValueTest};
 pub use known_hosts::KnownHosts;
 pub use names::{NameRegistry, Names, ResolvedName};
 pub use port::{PortLimits, PortPlan, PortTimeouts, Protocol, Terminated};

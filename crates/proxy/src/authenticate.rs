@@ -81,17 +81,15 @@ pub(crate) async fn sender(
     let mut key = visit.worker.take_scratch();
     shown.write_key(visit, providers, &mut key);
     let now = clock::unix_seconds();
-    let known = callers.find(&key, now);
-    let found = match known {
-        Some(known) => Ok(known),
-        None => {
-            let presented = shown.presented(visit, client, host, path);
-            identity.prove(&presented, providers).await.map(|standing| {
-                let known = Rc::new(Known::new(plan, standing));
-                callers.remember(&key, Rc::clone(&known));
-                known
-            })
-        }
+    let found = if let Some(known) = callers.find(&key, now) {
+        Ok(known)
+    } else {
+        let presented = shown.presented(visit, client, host, path);
+        identity.prove(&presented, providers).await.map(|standing| {
+            let known = Rc::new(Known::new(plan, standing));
+            callers.remember(&key, Rc::clone(&known));
+            known
+        })
     };
     visit.worker.give_scratch(key);
     Ok(match found {
@@ -200,7 +198,7 @@ impl Known {
 }
 
 fn as_policies_see(principal: &Principal) -> Identity {
-    let texts = |list: &[Box<str>]| list.iter().map(|text| text.to_string()).collect::<Vec<_>>();
+    let texts = |list: &[Box<str>]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
     Identity {
         kind: match principal.kind {
             portcullis_identity::Kind::User => Kind::User,

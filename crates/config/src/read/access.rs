@@ -35,7 +35,7 @@ pub(super) fn allow(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Allow> {
             workloads: map.values("workloads", identity_name),
             domains: map.values("domains", domain),
             claims: claims(map),
-            time: map.optional("time", times).and_then(|time| Some(Spanned::new(time.value?, time.span))),
+            time: map.optional("time", times),
             grant: map.value("grant", word),
         };
         let given = map.present(&ALLOWED_BY);
@@ -147,14 +147,14 @@ fn one_word(text: &str) -> Result<Allow, Mistake> {
 }
 
 /// `time: { days: [mon, tue], hours: 08:00-18:00, zone: Europe/Berlin }`
-fn times(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Option<Times>> {
+fn times(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Times> {
     reader.mapping(node, "Times", "`time` of `allow`", |map| {
         let times =
             Times { days: map.values("days", word), hours: map.value("hours", hours), zone: map.value("zone", zone) };
         let read = [("days", !times.days.is_empty()), ("hours", times.hours.is_some()), ("zone", times.zone.is_some())];
         let is_readable = read.into_iter().all(|(key, is_read)| is_read || !map.says(key));
         is_readable.then_some(times)
-    })
+    })?
 }
 
 /// `08:00-18:00`; `22:00-06:00` goes on into the next day.
@@ -199,16 +199,16 @@ fn claim(text: &str) -> Result<Claim, Mistake> {
         "email" => Claim::Email,
         "groups" => Claim::Groups,
         "provider" => Claim::Provider,
-        _ => match text.strip_prefix("claim:") {
-            Some(name) => Claim::Further(identity_name(name)?),
-            None => {
+        _ => {
+            let Some(name) = text.strip_prefix("claim:") else {
                 let mistake = Mistake::new("is nothing that can be told of a caller", EXPECTED);
                 return Err(match nearest(text, ["name", "subject", "email", "groups", "provider"].into_iter()) {
                     Some(near) => mistake.help(did_you_mean(near)),
                     None => mistake,
                 });
-            }
-        },
+            };
+            Claim::Further(identity_name(name)?)
+        }
     })
 }
 

@@ -14,8 +14,8 @@ use regex::bytes::Regex;
 
 use super::{Compiler, access};
 use crate::{
-    Access, Action, AddressSet, Conditions, HeaderEdits, PathRewrite, Redirect, Respond, RoutePlan, RouteTable,
-    ServicePlan, ValueTest, table::HostTest,
+    Access, Action, AddressSet, ClaimTest, Conditions, HeaderEdits, PathRewrite, Redirect, Respond, RoutePlan,
+    RouteTable, ServicePlan, ValueTest, table::HostTest,
 };
 
 /// Tables by the name of their port.
@@ -96,7 +96,10 @@ fn one(
         claims: matches
             .claims
             .iter()
-            .map(|test| (test.name.as_str().into(), test.values.iter().map(|value| value.as_str().into()).collect()))
+            .map(|test| ClaimTest {
+                name: test.name.as_str().into(),
+                values: test.values.iter().map(|value| value.as_str().into()).collect(),
+            })
             .collect(),
     };
     let plan = RoutePlan {

@@ -35,10 +35,11 @@ impl Signer {
         let mut all = json!({
             "iss": ISSUER, "aud": "shop", "sub": "robot", "iat": now(), "exp": now() + 600,
         });
-        for (name, value) in claims.as_object().unwrap() {
+        let Value::Object(claims) = claims else { panic!("claims are an object") };
+        for (name, value) in claims {
             match value {
-                Value::Null => drop(all.as_object_mut().unwrap().remove(name)),
-                value => all[name] = value.clone(),
+                Value::Null => drop(all.as_object_mut().unwrap().remove(&name)),
+                value => all[name] = value,
             }
         }
         let key = EncodingKey::from_ec_pem(self.key.serialize_pem().as_bytes()).unwrap();
