@@ -5,7 +5,7 @@
 use std::{collections::BTreeMap, path::Path, time::Duration, time::SystemTime};
 
 use portcullis_observe::{
-    AccessLog, AccessLogSettings, AccessRecord, Phases, RecordKind, RequestId, Termination, TlsRecord,
+    AccessLog, AccessLogSettings, AccessRecord, Phases, PrincipalRecord, RecordKind, RequestId, Termination, TlsRecord,
     access_log::Target,
     metrics::{
         Buckets, Build, CertificateExpiry, CheckOutcome, DriftCount, Drifted, Health, PortStrangers, Registry,
@@ -84,7 +84,7 @@ fn log_one_full_record() -> String {
         peer: Some("127.0.0.1:2".parse().unwrap()),
         tls: Some(TlsRecord { version: "x", cipher: "x", resumed: true, client: Some("x") }),
         sni: Some("x"),
-        principal: None,
+        principal: Some(PrincipalRecord { name: "x", provider: "x" }),
         method: Some(b"x"),
         host: Some(b"x"),
         path: Some(b"x"),

@@ -97,10 +97,15 @@ fn client_certificates() {
 }
 
 #[test]
+fn identity() {
+    follow("identity.md", &["8080"]);
+}
+
+#[test]
 fn every_guide_is_followed() {
     let guides =
         fs::read_dir("../../docs/guides").unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut guides: Vec<String> = guides.collect();
     guides.sort();
-    assert_eq!(guides, ["client-certificates.md"], "each has a test above");
+    assert_eq!(guides, ["client-certificates.md", "identity.md"], "each has a test above");
 }
