@@ -12,9 +12,12 @@
 //! - A standing never outlives what it rests on: the token's expiry, the session, the user, the key that signed.
 //! - Secrets (tokens, cookies, passwords) are in no `Debug`, no error and no log.
 
+mod answers;
 mod authenticator;
+pub mod aws;
 pub mod dpop;
 pub mod fetch;
+pub mod introspection;
 pub mod jwt;
 pub mod keys;
 mod presented;

@@ -104,6 +104,14 @@ impl Standing {
         self.state.load(Ordering::Relaxed) == State::Current as u8 && now < self.expires
     }
 
+    /// Whether the other one, just proven, says the same of the same sender, but perhaps for longer.
+    pub(crate) fn says_as(&self, other: &Self) -> bool {
+        self.principal == other.principal
+            && self.basis == other.basis
+            && self.bound_to == other.bound_to
+            && self.services == other.services
+    }
+
     /// Its state, without regard to time.
     pub fn state(&self) -> State {
         match self.state.load(Ordering::Acquire) {

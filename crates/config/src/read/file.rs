@@ -79,7 +79,7 @@ impl FileReader {
                 declared.workers = Some(workers);
             }
             // A misspelt section is a missing one.
-            declared.unreadable.sections |= !are_mappings || map.has_other_keys();
+            declared.unreadable.sections |= !are_mappings || map.may_have_misspelt_keys();
             includes
         });
         self.declared.unreadable.sections |= includes.is_none();

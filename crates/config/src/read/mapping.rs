@@ -9,7 +9,7 @@ use crate::{
     finding::Finding,
     rule::RuleId,
     span::{Span, Spanned},
-    yaml::{Entry, Node},
+    yaml::{Entry, Node, Value},
 };
 
 /// View of one mapping, made by [`Reader::mapping`].
@@ -126,9 +126,14 @@ impl<'m, 'r, 'n> Mapping<'m, 'r, 'n> {
         keys.iter().filter_map(|key| self.key_span(key).map(|span| (*key, span))).collect()
     }
 
-    /// Whether there are keys that were not asked for so far.
-    pub(crate) fn has_other_keys(&self) -> bool {
-        self.entries.iter().any(|entry| !self.asked.contains(&&*entry.key.text))
+    /// Whether a key that was not asked for so far may be a misspelt one: it resembles one, or more than a single value
+    /// stands behind it.
+    pub(crate) fn may_have_misspelt_keys(&self) -> bool {
+        let is_other = |entry: &&Entry<'_>| !self.asked.contains(&&*entry.key.text);
+        let may_be_meant = |entry: &Entry<'_>| {
+            !matches!(entry.value.value, Value::Scalar(_)) || self.meant_by(&entry.key.text).is_some()
+        };
+        self.entries.iter().filter(is_other).any(may_be_meant)
     }
 
     /// What a person calls this mapping.
