@@ -13,8 +13,10 @@ use std::{
 
 use crate::{
     Basis, ClientCertificate, Kind, NotProven, Presented, Principal, Refusal, Standing,
+    aws::{AwsProvider, AwsSettings},
     dpop::{Dpop, DpopSettings},
     fetch::Fetcher,
+    introspection::{IntrospectionProvider, IntrospectionSettings},
     jwt::{JwtProvider, JwtSettings},
     keys::KeyTable,
 };
@@ -35,6 +37,10 @@ impl ProviderId {
 pub enum Provider {
     /// Signed tokens of an issuer.
     Jwt(Box<JwtProvider>),
+    /// Opaque tokens, which whoever made them judges.
+    Introspection(Box<IntrospectionProvider>),
+    /// AWS identities.
+    Aws(Box<AwsProvider>),
     /// Keys of the proxy's own.
     Keys(Arc<KeyTable>),
 }
@@ -68,6 +74,8 @@ impl Authenticator {
             let Some((_, provider)) = self.providers.get(usize::from(id.0)) else { continue };
             let judged = match &**provider {
                 Provider::Jwt(provider) => provider.prove(presented).await,
+                Provider::Introspection(provider) => provider.prove(presented).await,
+                Provider::Aws(provider) => provider.prove(presented).await,
                 Provider::Keys(table) => table.prove(presented),
             };
             match judged {
@@ -92,7 +100,7 @@ impl Authenticator {
     pub fn key_tables(&self) -> Vec<Arc<KeyTable>> {
         let tables = self.providers.iter().filter_map(|(_, provider)| match &**provider {
             Provider::Keys(table) => Some(Arc::clone(table)),
-            Provider::Jwt(_) => None,
+            _ => None,
         });
         tables.collect()
     }
@@ -105,7 +113,8 @@ impl Authenticator {
             tasks.spawn(async move {
                 match &*provider {
                     Provider::Jwt(provider) => provider.keep_keys_fresh().await,
-                    Provider::Keys(_) => {}
+                    Provider::Introspection(provider) => provider.keep_fresh().await,
+                    Provider::Aws(_) | Provider::Keys(_) => {}
                 }
             });
         }
@@ -168,6 +177,22 @@ impl Registry {
     pub fn jwt(&self, settings: JwtSettings, extra: &[u8], fetcher: Fetcher) -> Result<Arc<Provider>, String> {
         let key = [format!("{settings:?}").as_bytes(), extra].concat();
         self.known(key, || Ok(Arc::new(Provider::Jwt(Box::new(JwtProvider::new(settings, fetcher)?)))))
+    }
+
+    /// See [`jwt`](Self::jwt).
+    pub fn introspection(&self, settings: IntrospectionSettings, extra: &[u8], fetcher: Fetcher) -> Arc<Provider> {
+        let key = [format!("{settings:?}").as_bytes(), settings.credentials.secret.expose().as_bytes(), extra].concat();
+        let make = || {
+            let provider = IntrospectionProvider::new(settings, fetcher);
+            Ok::<_, std::convert::Infallible>(Arc::new(Provider::Introspection(Box::new(provider))))
+        };
+        self.known(key, make).unwrap_or_else(|never| match never {})
+    }
+
+    /// See [`jwt`](Self::jwt).
+    pub fn aws(&self, settings: AwsSettings, extra: &[u8], fetcher: Fetcher) -> Result<Arc<Provider>, &'static str> {
+        let key = [format!("{settings:?}").as_bytes(), extra].concat();
+        self.known(key, || Ok(Arc::new(Provider::Aws(Box::new(AwsProvider::new(settings, fetcher)?)))))
     }
 
     /// The keys of the proxy's own, under this name.

@@ -245,7 +245,7 @@ const EXAMPLES: &[(&str, Examples)] = &[
             ("leeway", "1m"),
             ("cache", "30s"),
             ("server", "portal.example.com"),
-            ("roles", "[\"arn:aws:sts::123456789012:assumed-role/deploy/*\"]"),
+            ("roles", "[\"arn:aws:iam::123456789012:role/deploy-*\"]"),
             ("groups", "realm_access.roles"),
             ("name", "preferred_username"),
             ("claims", "[tenant]"),

@@ -10,8 +10,10 @@ use portcullis_config::{
     span::{Span, Spanned},
 };
 use portcullis_identity::{
-    Authenticator, Kind, Provider,
-    fetch::{FetchSettings, Fetcher, ProviderUrl},
+    Authenticator, Kind, Provider, Secret,
+    aws::{ArnPattern, AwsRule, AwsSettings},
+    fetch::{ClientCredentials, FetchSettings, Fetcher, ProviderUrl},
+    introspection::{AnswerBounds, IntrospectionSettings},
     jwt::{self, Algorithm, ClaimMapping, ClaimPath, JwtSettings, KeyTimes, Tokens},
 };
 
@@ -74,12 +76,58 @@ fn provider(compiler: &mut Compiler<'_>, said: &declared::Provider) -> Result<Op
             provider.map(Some).map_err(|message| (issuer.span, message))
         }
         ProviderKind::Tokens => Ok(Some(compiler.registries.identity.keys(&said.name.as_str().into()))),
-        // Not built yet: nobody is proven by it.
-        ProviderKind::Oidc { .. }
-        | ProviderKind::Introspection { .. }
-        | ProviderKind::Local
-        | ProviderKind::Aws { .. } => Err((said.name.span, "this kind of provider can not be used yet".to_owned())),
+        ProviderKind::Introspection { endpoint, client_id, client_secret, cache } => {
+            let Some(secret) = client_secret else {
+                return Err((client_id.span, "it is asked with a secret: add `client-secret`".to_owned()));
+            };
+            let fresh = cache.map_or(defaults::INTROSPECTION_CACHE, |cache: Spanned<Duration>| cache.value);
+            let bounds = AnswerBounds { fresh, ..AnswerBounds::default() };
+            let settings = IntrospectionSettings {
+                name: said.name.as_str().into(),
+                address: url(endpoint, endpoint.span)?,
+                credentials: ClientCredentials {
+                    id: client_id.as_str().into(),
+                    secret: Secret::new(secret.value.expose()),
+                },
+                issuer: None,
+                audiences: Vec::new(),
+                claims,
+                kind: Kind::Workload,
+                leeway: defaults::TOKEN_LEEWAY,
+                bounds,
+            };
+            let roots = roots.unwrap_or_default();
+            Ok(Some(compiler.registries.identity.introspection(settings, &roots, fetcher)))
+        }
+        ProviderKind::Aws { endpoint, server, roles } => {
+            let rule = |role: &Spanned<String>| {
+                let arn = role.parse::<ArnPattern>().map_err(|error| (role.span, error.to_string()))?;
+                Ok::<_, Wrong>(AwsRule { arn, name: None, groups: Vec::new() })
+            };
+            let settings = AwsSettings {
+                name: said.name.as_str().into(),
+                endpoint: url(endpoint, endpoint.span)?,
+                server: server.as_str().into(),
+                rules: roles.iter().map(rule).collect::<Result<_, _>>()?,
+                longest: LONGEST_PRESIGNED,
+                leeway: defaults::TOKEN_LEEWAY,
+                bounds: AnswerBounds::default(),
+            };
+            let provider = compiler.registries.identity.aws(settings, &roots.unwrap_or_default(), fetcher);
+            provider.map(Some).map_err(|message| (server.span, message.to_owned()))
+        }
+        // A login in a browser is not built yet: nobody is proven by it, and the file says so before it runs.
+        ProviderKind::Oidc { .. } | ProviderKind::Local => {
+            Err((said.name.span, "people can not log in yet; programs can, with `jwt`, `tokens` or `aws`".to_owned()))
+        }
     }
+}
+
+/// How long a presigned request may be good for: as long as those of the EKS authenticator.
+const LONGEST_PRESIGNED: Duration = Duration::from_mins(15);
+
+fn url(text: &str, span: Span) -> Result<ProviderUrl, Wrong> {
+    text.parse::<ProviderUrl>().map_err(|error| (span, error.to_string()))
 }
 
 fn key_source(
@@ -87,7 +135,6 @@ fn key_source(
     issuer: &Spanned<String>,
     said: Option<&Spanned<KeySource>>,
 ) -> Result<(jwt::KeySource, Vec<u8>), Wrong> {
-    let url = |text: &str, span| text.parse::<ProviderUrl>().map_err(|error| (span, error.to_string()));
     Ok(match said.map(|keys| (&keys.value, keys.span)) {
         None => (jwt::KeySource::Discovery(url(issuer, issuer.span)?), Vec::new()),
         Some((KeySource::Url(text), span)) => (jwt::KeySource::Url(url(text, span)?), Vec::new()),
