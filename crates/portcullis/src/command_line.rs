@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::{
-    verbs::{check, drain, explain, generate, import, map, ports, probe, reload, run, schema, status},
+    verbs::{check, drain, explain, generate, import, map, ports, probe, reload, run, schema, status, token},
     verdict::Verdict,
 };
 
@@ -40,6 +40,7 @@ pub(crate) enum Verb {
     Ports(ports::Ports),
     Schema(schema::Schema),
     Status(status::Status),
+    Token(token::Token),
     Reload(reload::Reload),
     Drain(drain::Drain),
 }
@@ -58,6 +59,7 @@ impl Verb {
             Self::Ports(verb) => verb.run(),
             Self::Schema(verb) => verb.run(),
             Self::Status(verb) => verb.run(),
+            Self::Token(verb) => verb.run(),
             Self::Reload(verb) => verb.run(),
             Self::Drain(verb) => verb.run(),
         }

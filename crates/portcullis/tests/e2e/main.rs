@@ -37,4 +37,5 @@ mod servers;
 mod smuggling;
 mod tcp;
 mod tls;
+mod token;
 mod upgrade;
