@@ -7,6 +7,7 @@
 
 mod admin;
 mod attacks;
+mod audit;
 mod balance;
 mod certificates;
 mod check;
