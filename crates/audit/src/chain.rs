@@ -1,10 +1,10 @@
 //! Adding to the log: each record is joined to the one before, and the newest is signed.
 
-use std::{io::Write, path::Path, time::Duration};
+use std::{io::Write, ops::Range, path::Path, time::Duration};
 
 use portcullis_store::{
     Store, StoreError, Transaction,
-    audit::{RecordRow, SignedRow, Stay},
+    audit::{Order, RecordRow, SignedRow, Stay},
 };
 
 use crate::{
@@ -100,6 +100,19 @@ impl AuditLog {
         Ok(appended)
     }
 
+    /// The number of the newest record; 0 if there is none.
+    pub(crate) fn last(&mut self) -> Result<u64, AuditError> {
+        self.store.read(|transaction| Ok(transaction.audit().last()?.map_or(0, |last| last.id)))
+    }
+
+    /// At most so many of the texts from this number on, with their numbers.
+    pub(crate) fn lines(&mut self, ids: Range<u64>, limit: u32) -> Result<Vec<(u64, String)>, AuditError> {
+        self.store.read(|transaction| {
+            let rows = transaction.audit().page(ids, Order::Ascending, limit)?;
+            Ok(rows.into_iter().map(|row| (row.id, row.body)).collect())
+        })
+    }
+
     /// Has the newest signature stay for good. Returns it; `None` if there is none, or it does already.
     pub fn keep_head(&mut self) -> Result<Option<Head>, AuditError> {
         self.store.write(|transaction| {
@@ -156,6 +169,21 @@ impl AuditLog {
         *known = Some(end);
         Ok(())
     }
+}
+
+/// Adds records within a transaction of somebody else on the same store: what it does and the record of it are kept
+/// together or not at all.
+pub fn append_within(
+    transaction: &Transaction<'_>,
+    key: &SigningKey,
+    mut records: Vec<AuditRecord>,
+) -> Result<Appended, StoreError> {
+    let mut addition = Addition::begin(transaction, key, None)?;
+    for record in &mut records {
+        record.bound();
+        addition.add(record)?;
+    }
+    addition.finish(key).map(|(appended, _)| appended)
 }
 
 /// Records that are being added.

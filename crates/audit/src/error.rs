@@ -49,7 +49,7 @@ pub enum AuditError {
         /// How many.
         findings: u64,
     },
-    /// Writing what was asked for.
-    #[error(transparent)]
-    Output(#[from] io::Error),
+    /// What was asked for can not be written, or what was given not be read.
+    #[error("the records can not be passed on")]
+    Passing(#[from] io::Error),
 }

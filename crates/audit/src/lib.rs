@@ -10,10 +10,12 @@
 
 mod canonical;
 mod chain;
+mod csv;
 mod error;
 mod head;
 mod key;
 mod moment;
+mod query;
 mod record;
 mod recorder;
 mod text;
@@ -21,11 +23,13 @@ mod verify;
 mod writer;
 
 pub use canonical::Hash;
-pub use chain::{Appended, AuditLog, Cut, Damage};
+pub use chain::{Appended, AuditLog, Cut, Damage, append_within};
+pub use csv::{CSV_HEADER, csv_line};
 pub use error::AuditError;
 pub use head::Head;
 pub use key::{PublicKey, SigningKey, key_path};
 pub use moment::Moment;
+pub use query::{Filter, Found, Selection, read};
 pub use record::{Action, AuditRecord, Basis, Decision, Event, Kind, Principal};
 pub use recorder::{AuditStatus, NotRecorded, Offer, Receipt, Recorder};
 pub use text::neutralise;

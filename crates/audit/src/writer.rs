@@ -28,6 +28,8 @@ const GATHER: Duration = Duration::from_millis(20);
 const RETRY: Duration = Duration::from_millis(250);
 /// How often old records are looked for.
 const CUT_EVERY: Duration = Duration::from_hours(1);
+/// Records of other processes that are copied at once.
+const COPIED_AT_ONCE: u32 = 512;
 /// The writer looks around this often although nothing wakes it.
 const IDLE: Duration = Duration::from_mins(10);
 
@@ -77,7 +79,8 @@ impl std::fmt::Debug for Shared {
 impl AuditWriter {
     /// Opens the log in a store and starts to write to it.
     pub fn start(store: &Path, settings: Settings) -> Result<Self, AuditError> {
-        let log = AuditLog::open(store)?;
+        let mut log = AuditLog::open(store)?;
+        let copied = log.last()?;
         let shared = Arc::new(Shared::default());
         let (recorder, entries) = Recorder::new(settings.queue, Arc::clone(&shared));
         let writing = Writing {
@@ -88,6 +91,7 @@ impl AuditWriter {
             pending: Vec::new(),
             refused: 0,
             next_cut: None,
+            copied,
         };
         let thread = thread::Builder::new().name("audit".to_owned()).spawn(move || writing.run());
         let thread = thread.map_err(|cause| AuditError::File { path: store.to_path_buf(), cause })?;
@@ -129,6 +133,8 @@ struct Writing {
     refused: u64,
     /// When old records are looked for.
     next_cut: Option<Instant>,
+    /// The last record that was copied.
+    copied: u64,
 }
 
 impl Writing {
@@ -251,17 +257,41 @@ impl Writing {
         }
     }
 
-    fn copy(&self, appended: &Appended) {
-        let text = || appended.lines.iter().flat_map(|line| [line, "\n"]).collect::<String>();
-        match &self.settings.copy {
-            Some(Destination::Stdout) => {
-                self.copied(Path::new("standard output"), io::stdout().lock().write_all(text().as_bytes()));
-            }
-            Some(Destination::File(path)) => self.copied(path, append(path, &text())),
-            None => {}
+    fn copy(&mut self, appended: &Appended) {
+        if self.settings.copy.is_some() {
+            let first = appended.head.id + 1 - appended.lines.len() as u64;
+            self.copy_of_others(first);
+            self.copy_lines(&appended.lines);
         }
+        self.copied = appended.head.id;
         if appended.is_kept {
             self.copy_head(&appended.head);
+        }
+    }
+
+    /// Other processes write to the log, too: what they did since the last copy goes first.
+    fn copy_of_others(&mut self, first: u64) {
+        while self.copied + 1 < first {
+            match self.log.lines(self.copied + 1..first, COPIED_AT_ONCE) {
+                Ok(lines) if lines.is_empty() => return,
+                Ok(lines) => {
+                    self.copied = lines.last().map_or(self.copied, |(id, _)| *id);
+                    let lines: Vec<String> = lines.into_iter().map(|(_, line)| line).collect();
+                    self.copy_lines(&lines);
+                }
+                Err(error) => return self.shared.complain(error.to_string()),
+            }
+        }
+    }
+
+    fn copy_lines(&self, lines: &[String]) {
+        let text = lines.iter().flat_map(|line| [line, "\n"]).collect::<String>();
+        match &self.settings.copy {
+            Some(Destination::Stdout) => {
+                self.copied(Path::new("standard output"), io::stdout().lock().write_all(text.as_bytes()));
+            }
+            Some(Destination::File(path)) => self.copied(path, append(path, &text)),
+            None => {}
         }
     }
 

@@ -37,7 +37,7 @@ impl Tampered {
 
     fn append(&self, count: i64) {
         let records = (0..count).map(|number| AuditRecord {
-            time: Moment::from_micros(1_795_265_496_000_000 + number),
+            time: Moment::from_micros(1_600_000_000_000_000 + number),
             decision: Some(Decision::Allowed),
             service: Some("ledger".into()),
             ..AuditRecord::new(Event::Decision)
@@ -103,7 +103,7 @@ fn the_store_itself_refuses_to_change_or_remove_records() {
 
 #[test]
 fn what_was_done_is_told_by_name() {
-    const TIME_OF_5: &str = "2026-11-21T12:51:36.000003Z";
+    const TIME_OF_5: &str = "2020-09-13T12:26:40.000003Z";
     let swap = |a: u32, b: u32| {
         format!(
             "UPDATE audit_records SET id = 1000 WHERE id = {a}; UPDATE audit_records SET id = {a} WHERE id = {b}; \
@@ -126,7 +126,7 @@ fn what_was_done_is_told_by_name() {
             "UPDATE audit_records SET body = replace(body, 'ledger', 'shop') WHERE id IN (5, 12)".to_owned(),
             vec![
                 format!("record 5 ({TIME_OF_5}) was changed"),
-                "record 12 (2026-11-21T12:51:36.000001Z) was changed".to_owned(),
+                "record 12 (2020-09-13T12:26:40.000001Z) was changed".to_owned(),
             ],
         ),
         (
@@ -151,20 +151,20 @@ fn what_was_done_is_told_by_name() {
             "a record is removed",
             "DELETE FROM audit_records WHERE id = 5".to_owned(),
             vec![
-                "record 5 was removed, between 2026-11-21T12:51:36.000002Z and 2026-11-21T12:51:36.000004Z".to_owned(),
+                "record 5 was removed, between 2020-09-13T12:26:40.000002Z and 2020-09-13T12:26:40.000004Z".to_owned(),
             ],
         ),
         (
             "a record is removed and the others closed up",
             shift_down.to_owned(),
             vec![
-                "record 5 was removed, between 2026-11-21T12:51:36.000002Z and 2026-11-21T12:51:36.000004Z".to_owned(),
+                "record 5 was removed, between 2020-09-13T12:26:40.000002Z and 2020-09-13T12:26:40.000004Z".to_owned(),
             ],
         ),
         (
             "the first records are removed",
             "DELETE FROM audit_records WHERE id <= 3".to_owned(),
-            vec!["records 1 to 3 were removed, before 2026-11-21T12:51:36.000002Z".to_owned()],
+            vec!["records 1 to 3 were removed, before 2020-09-13T12:26:40.000002Z".to_owned()],
         ),
         (
             "the last records are removed",
@@ -179,13 +179,13 @@ fn what_was_done_is_told_by_name() {
         (
             "two records change places",
             swap(5, 6),
-            vec!["record 6 (2026-11-21T12:51:36.000004Z) was moved: it stands behind record 4".to_owned()],
+            vec!["record 6 (2020-09-13T12:26:40.000004Z) was moved: it stands behind record 4".to_owned()],
         ),
         (
             "two records far apart change places",
             swap(5, 15),
             vec![
-                "record 15 (2026-11-21T12:51:36.000004Z) was moved: it stands behind record 4".to_owned(),
+                "record 15 (2020-09-13T12:26:40.000004Z) was moved: it stands behind record 4".to_owned(),
                 format!("record 5 ({TIME_OF_5}) was moved: it stands behind record 14"),
             ],
         ),
@@ -200,7 +200,7 @@ fn what_was_done_is_told_by_name() {
              WHERE id = 20"
                 .to_owned(),
             vec![
-                "record 20 (2026-11-21T12:51:36.000009Z) was changed".to_owned(),
+                "record 20 (2020-09-13T12:26:40.000009Z) was changed".to_owned(),
                 "record 21 was added at the end without a signature: not by Portcullis".to_owned(),
             ],
         ),
@@ -231,7 +231,7 @@ fn what_was_done_is_told_by_name() {
                 .replace("FROM audit_heads;", "FROM audit_heads LIMIT 1;"),
             vec![
                 "the signature of the cut after record 5 is forged".to_owned(),
-                "records 1 to 5 were removed, before 2026-11-21T12:51:36.000004Z".to_owned(),
+                "records 1 to 5 were removed, before 2020-09-13T12:26:40.000004Z".to_owned(),
             ],
         ),
     ];

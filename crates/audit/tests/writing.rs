@@ -15,8 +15,8 @@ use std::{
 };
 
 use portcullis_audit::{
-    AuditRecord, AuditWriter, Destination, Event, Finding, Offer, Settings, SigningKey, key_path, verify_lines,
-    verify_store,
+    AuditLog, AuditRecord, AuditWriter, Destination, Event, Finding, Offer, Settings, SigningKey, key_path,
+    verify_lines, verify_store,
 };
 use portcullis_store::Store;
 
@@ -129,6 +129,19 @@ fn several_processes_write_one_chain() {
     drop(writers);
     assert_eq!(requests(&store).len(), 150);
     assert_sound(&store);
+}
+
+#[test]
+fn the_copy_has_what_other_processes_wrote_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, copy) = (directory.path().join("store.db"), directory.path().join("audit.jsonl"));
+    let settings = Settings { copy: Some(Destination::File(copy.clone())), ..Settings::default() };
+    let writer = AuditWriter::start(&store, settings).unwrap();
+    writer.recorder().record(numbered(1)).unwrap().wait().unwrap();
+    AuditLog::open(&store).unwrap().append((2..900).map(numbered).collect()).unwrap();
+    writer.recorder().record(numbered(900)).unwrap().wait().unwrap();
+    assert_eq!(writer.stop(), 0);
+    assert_eq!(fs::read_to_string(&copy).unwrap().lines().collect::<Vec<_>>(), bodies(&store));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::{
-    verbs::{check, drain, explain, generate, import, map, ports, probe, reload, run, schema, status},
+    verbs::{audit, check, drain, explain, generate, import, map, ports, probe, reload, run, schema, status, token},
     verdict::Verdict,
 };
 
@@ -39,7 +39,9 @@ pub(crate) enum Verb {
     Probe(probe::Probe),
     Ports(ports::Ports),
     Schema(schema::Schema),
+    Audit(audit::Audit),
     Status(status::Status),
+    Token(token::Token),
     Reload(reload::Reload),
     Drain(drain::Drain),
 }
@@ -57,7 +59,9 @@ impl Verb {
             Self::Probe(verb) => verb.run(),
             Self::Ports(verb) => verb.run(),
             Self::Schema(verb) => verb.run(),
+            Self::Audit(verb) => verb.run(),
             Self::Status(verb) => verb.run(),
+            Self::Token(verb) => verb.run(),
             Self::Reload(verb) => verb.run(),
             Self::Drain(verb) => verb.run(),
         }

@@ -1,8 +1,8 @@
 //! The embedded store: one SQLite file in which Portcullis remembers what must outlive a process.
 //!
 //! Owns: where the file lies, who may read it, how it is opened, its schema and the way from an older schema to this
-//! one, and the rows of each table ([`audit`], [`leases`], [`reservations`], [`keys`], [`sessions`], [`tokens`],
-//! [`users`]).
+//! one, and the rows of each table ([`audit`], [`grants`], [`leases`], [`reservations`], [`keys`], [`sessions`],
+//! [`tokens`], [`users`]).
 //!
 //! Must not know: what the rows mean. Which port is free, when a lease ends and who may have it is decided by the
 //! crates above; the store keeps what they say, all of it or nothing.
@@ -12,6 +12,7 @@
 
 pub mod audit;
 mod error;
+pub mod grants;
 pub mod keys;
 pub mod leases;
 mod migrations;

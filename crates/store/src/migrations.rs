@@ -10,14 +10,15 @@ use crate::StoreError;
 const APPLICATION_ID: i64 = 0x5072_7463;
 
 /// Each step brings a file one version further. What has been released is never edited: a change is a further step.
-const STEPS: [&str; 4] = [
+const STEPS: [&str; 5] = [
     include_str!("schema/1-leases.sql"),
     include_str!("schema/2-identity.sql"),
     include_str!("schema/3-audit.sql"),
     include_str!("schema/4-tokens.sql"),
+    include_str!("schema/5-grants.sql"),
 ];
 /// The version after all of them.
-const LATEST: i64 = 4;
+const LATEST: i64 = 5;
 
 /// Brings the file to the latest version. Several processes may do it at once: the first does, the others find it done.
 pub(crate) fn run(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {

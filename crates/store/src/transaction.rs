@@ -5,8 +5,8 @@ use std::path::Path;
 use rusqlite::{Connection, Params, Row};
 
 use crate::{
-    StoreError, audit::Audit, keys::Keys, leases::Leases, reservations::Reservations, sessions::Sessions,
-    tokens::Tokens, users::Users,
+    StoreError, audit::Audit, grants::Grants, keys::Keys, leases::Leases, reservations::Reservations,
+    sessions::Sessions, tokens::Tokens, users::Users,
 };
 
 /// A transaction, made by [`crate::Store::write`] and [`crate::Store::read`].
@@ -24,6 +24,11 @@ impl<'s> Transaction<'s> {
     /// The tables of the audit.
     pub fn audit(&self) -> Audit<'_> {
         Audit::new(self)
+    }
+
+    /// The table of grants.
+    pub fn grants(&self) -> Grants<'_> {
+        Grants::new(self)
     }
 
     /// The table of leases.

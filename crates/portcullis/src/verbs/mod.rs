@@ -1,5 +1,6 @@
 //! One file for each verb: its arguments and what it does.
 
+pub(crate) mod audit;
 pub(crate) mod check;
 pub(crate) mod drain;
 pub(crate) mod explain;
@@ -12,3 +13,4 @@ pub(crate) mod reload;
 pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod status;
+pub(crate) mod token;

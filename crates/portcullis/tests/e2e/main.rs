@@ -7,6 +7,7 @@
 
 mod admin;
 mod attacks;
+mod audit;
 mod balance;
 mod certificates;
 mod check;
@@ -38,4 +39,5 @@ mod servers;
 mod smuggling;
 mod tcp;
 mod tls;
+mod token;
 mod upgrade;

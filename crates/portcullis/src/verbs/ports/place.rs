@@ -37,7 +37,8 @@ impl StoreArguments {
         Ok(Registry::look(&self.path()?)?)
     }
 
-    fn path(&self) -> anyhow::Result<PathBuf> {
+    /// Where it is, whether or not it is there.
+    pub(crate) fn path(&self) -> anyhow::Result<PathBuf> {
         let path = self.store.clone().or_else(portcullis_store::default_place);
         path.context("there is no home directory to keep the store in; name a file with `--store FILE`")
     }
