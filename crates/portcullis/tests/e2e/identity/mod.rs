@@ -1,6 +1,7 @@
 //! Who is calling, and may they: through the whole program.
 
 mod certificates;
+mod keys;
 mod tokens;
 
 use std::time::{SystemTime, UNIX_EPOCH};
