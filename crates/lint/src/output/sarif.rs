@@ -27,7 +27,7 @@ pub(super) fn render(report: &Report, inputs: &Inputs) -> String {
                 "portcullis/v1": fingerprint,
                 "primaryLocationLineHash": lines.hash(finding.span, inputs),
             });
-            result(finding, known_by, &rules, inputs)
+            result(finding, &known_by, &rules, inputs)
         })
         .collect();
     let described: Vec<Value> = rules.iter().map(|(rule, page)| descriptor(rule, page)).collect();
@@ -84,7 +84,7 @@ fn descriptor(rule: &Rule, page: &str) -> Value {
     })
 }
 
-fn result(finding: &Finding, known_by: Value, rules: &[(&'static Rule, String)], inputs: &Inputs) -> Value {
+fn result(finding: &Finding, known_by: &Value, rules: &[(&'static Rule, String)], inputs: &Inputs) -> Value {
     let level = match finding.verdict {
         Verdict::Wrong => level(finding.severity),
         Verdict::Unknown => "note",
