@@ -1,5 +1,8 @@
-//! Any bytes as a file of each format: findings, each with a place within the text, never a panic.
+//! Any bytes as files of each format side by side, where a byte 0xFF begins the next: findings, each with a place
+//! within the text, never a panic.
 #![no_main]
+
+mod format;
 
 use std::path::Path;
 
@@ -10,10 +13,13 @@ const NAMES: [&str; 8] = [
 ];
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
-    let Some((which, text)) = data.split_first() else { return };
     let inputs = Inputs::default();
-    let Ok(file) = inputs.add(Path::new(NAMES[usize::from(*which) % NAMES.len()]), text.to_vec()) else { return };
-    for finding in check(&inputs, &[file], |_| true).findings {
-        assert!(finding.span.end as usize <= inputs.text(finding.span.file).len(), "{finding:?}");
+    let texts = data.split(|byte| *byte == 0xff).take(NAMES.len()).filter_map(<[u8]>::split_first);
+    let added = texts.filter_map(|(which, text)| {
+        inputs.add(Path::new(NAMES[usize::from(*which) % NAMES.len()]), text.to_vec()).ok()
+    });
+    let files: Vec<_> = added.collect();
+    for finding in check(&inputs, &files, |_| true).findings {
+        format::lies_within(&finding, &inputs);
     }
 });

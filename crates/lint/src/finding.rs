@@ -130,5 +130,6 @@ pub(crate) fn sort(findings: &mut Vec<Finding>, inputs: &Inputs) {
         let by_path = inputs.path(a.span.file).cmp(inputs.path(b.span.file));
         by_path.then_with(|| place(a).cmp(&place(b))).then_with(|| a.message.cmp(&b.message))
     });
-    findings.dedup();
+    // The same words at the same place, reached on several ways, are one finding.
+    findings.dedup_by(|a, b| (a.rule.id, a.span, &a.message) == (b.rule.id, b.span, &b.message));
 }

@@ -14,6 +14,7 @@
 pub mod addresses;
 pub mod baseline;
 pub mod cidr;
+mod circles;
 mod compose;
 mod dockerfile;
 pub mod estate;

@@ -1,8 +1,11 @@
 //! From the paths on a command line to the files under check.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
-use ignore::{WalkBuilder, WalkState};
+use ignore::{DirEntry, WalkBuilder, WalkState};
 
 use crate::{
     finding::Finding,
@@ -29,7 +32,11 @@ pub fn walk(inputs: &Inputs, paths: &[PathBuf]) -> Walked {
     let mut found: Vec<PathBuf> = Vec::new();
     for path in paths {
         if path.is_dir() {
-            found.extend(beneath(path));
+            let beneath = Beneath::of(path);
+            found.extend(beneath.files);
+            for (path, why) in beneath.refused {
+                walked.findings.extend(told(inputs, &path, &why));
+            }
         } else {
             match inputs.open(path) {
                 Ok(file) => walked.files.push(file),
@@ -71,28 +78,77 @@ fn told(inputs: &Inputs, path: &Path, why: &Unreadable) -> Option<Finding> {
     Some(reading::unreadable_file(file, why))
 }
 
-fn beneath(folder: &Path) -> Vec<PathBuf> {
-    let (sender, receiver) = std::sync::mpsc::channel();
-    let walker = WalkBuilder::new(folder)
-        .hidden(false)
-        .filter_entry(|entry| entry.file_name() != ".git")
-        .require_git(false)
-        .follow_links(false)
-        .build_parallel();
-    walker.run(|| {
-        let sender = sender.clone();
-        Box::new(move |entry| {
-            if let Ok(entry) = entry
-                && entry.file_type().is_some_and(|kind| kind.is_file())
-                && sender.send(entry.into_path()).is_err()
-            {
-                return WalkState::Quit;
+/// What lies beneath a folder.
+#[derive(Default)]
+struct Beneath {
+    files: Vec<PathBuf>,
+    /// Folders that cannot be listed, and what has the name of a configuration and is no file.
+    refused: Vec<(PathBuf, Unreadable)>,
+}
+
+impl Beneath {
+    fn of(folder: &Path) -> Self {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let walker = WalkBuilder::new(folder)
+            .hidden(false)
+            .filter_entry(|entry| entry.file_name() != ".git")
+            .require_git(false)
+            .follow_links(false)
+            .build_parallel();
+        walker.run(|| {
+            let sender = sender.clone();
+            Box::new(move |entry| {
+                let seen = match entry {
+                    Ok(entry) => seen(entry),
+                    Err(error) => unlisted(&error).map(|(path, why)| (path, Err(why))),
+                };
+                match seen.map(|seen| sender.send(seen)) {
+                    Some(Err(_)) => WalkState::Quit,
+                    _ => WalkState::Continue,
+                }
+            })
+        });
+        drop(sender);
+        let mut beneath = Self::default();
+        for (path, result) in receiver {
+            match result {
+                Ok(()) => beneath.files.push(path),
+                Err(why) => beneath.refused.push((path, why)),
             }
-            WalkState::Continue
-        })
-    });
-    drop(sender);
-    receiver.into_iter().collect()
+        }
+        beneath.refused.sort_by(|(one, _), (other, _)| one.cmp(other));
+        beneath
+    }
+}
+
+/// A file, or what looks like a configuration and can be no file: a pipe, a socket, a device, a link in a circle. Other
+/// links are passed over: what they lead to is read where it lies, if it lies here.
+fn seen(entry: DirEntry) -> Option<(PathBuf, Result<(), Unreadable>)> {
+    let kind = entry.file_type()?;
+    let path = entry.into_path();
+    if kind.is_file() {
+        return Some((path, Ok(())));
+    }
+    if kind.is_dir() || !looks_like_configuration(&path) {
+        return None;
+    }
+    let why = match fs::metadata(&path) {
+        Ok(metadata) if metadata.is_file() || metadata.is_dir() => return None,
+        Ok(_) => Unreadable::NotAFile,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+        Err(error) => Unreadable::Refused(error.to_string()),
+    };
+    Some((path, Err(why)))
+}
+
+/// What is wrong with a folder, if that is it and not a line of a `.gitignore`.
+fn unlisted(error: &ignore::Error) -> Option<(PathBuf, Unreadable)> {
+    let why = Unreadable::Refused(error.io_error()?.to_string());
+    match error {
+        ignore::Error::WithPath { path, .. } => Some((path.clone(), why)),
+        ignore::Error::WithDepth { err, .. } => unlisted(err),
+        _ => None,
+    }
 }
 
 fn looks_like_configuration(path: &Path) -> bool {
@@ -105,8 +161,6 @@ fn looks_like_configuration(path: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
 
     #[test]

@@ -34,6 +34,8 @@ pub(super) struct Teller<'a> {
     owner: String,
     /// Only services that this file speaks of are told, because the others are told already.
     only: Option<FileId>,
+    /// Services without a network of their own, by the name of the one on whose network they are.
+    guests: HashMap<&'a str, Vec<&'a Service>>,
 }
 
 impl<'a> Teller<'a> {
@@ -49,7 +51,14 @@ impl<'a> Teller<'a> {
         // Files of one folder are one project to Docker unless they have names, whichever of them is started.
         let owner = format!("compose:{folder}{named}");
         let key = format!("compose:{}", inputs.path(if only.is_some() { last } else { main }).display());
-        Self { inputs, project, key, owner, only }
+        let mut guests: HashMap<&str, Vec<&Service>> = HashMap::new();
+        for service in &project.services {
+            let host = service.network_mode.as_ref().and_then(|mode| mode.value.strip_prefix("service:"));
+            if let Some(host) = host {
+                guests.entry(host).or_default().push(service);
+            }
+        }
+        Self { inputs, project, key, owner, only, guests }
     }
 
     /// Everything.
@@ -81,9 +90,7 @@ impl<'a> Teller<'a> {
     fn workload(&self, service: &Service, external: &ExternalNetworks) -> Workload {
         let mut ports = own_ports(service);
         // Programs without a network of their own are reached where they are guests.
-        let mode = format!("service:{}", service.name.value);
-        let is_guest = |other: &&Service| other.network_mode.as_ref().is_some_and(|other| other.value == mode);
-        ports.extend(self.project.services.iter().filter(is_guest).flat_map(own_ports));
+        ports.extend(self.guests_of(service).flat_map(own_ports));
         let is_said = !service.expose.is_empty();
         Workload {
             key: self.service_key(service),
@@ -207,12 +214,13 @@ impl<'a> Teller<'a> {
 
     /// The program that has a port of a service: itself, or a guest on its network.
     fn behind(&self, service: &Service, port: Option<u16>) -> String {
-        let mode = format!("service:{}", service.name.value);
-        let is_guest = |other: &&Service| other.network_mode.as_ref().is_some_and(|other| other.value == mode);
         let has_port =
             |other: &&Service| own_ports(other).iter().any(|own| port.is_some_and(|port| own.ports.contains(port)));
-        let guest = self.project.services.iter().filter(is_guest).find(has_port);
-        self.service_key(guest.unwrap_or(service))
+        self.service_key(self.guests_of(service).find(has_port).unwrap_or(service))
+    }
+
+    fn guests_of(&self, service: &Service) -> impl Iterator<Item = &'a Service> {
+        self.guests.get(service.name.value.as_str()).into_iter().flatten().copied()
     }
 
     /// On the network of the host a program has the ports that it is known for.

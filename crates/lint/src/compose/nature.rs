@@ -29,7 +29,9 @@ pub(super) fn software(service: &Service) -> Option<&'static Software> {
 pub(super) fn inner(service: &Service, target: PortSpan, transport: Transport) -> Option<Inner> {
     let software = software(service).filter(|_| transport == Transport::Tcp);
     let is_among = |ports: &[u16]| ports.iter().any(|port| target.contains(*port));
-    let Some(software) = software else { return by_number(target, transport) };
+    let is_alone = target == ALSO_OF_APPLICATIONS && has_one_port(service);
+    let by_number = || by_number(target, transport).filter(|_| !is_alone);
+    let Some(software) = software else { return by_number() };
     if is_among(software.control_ports) {
         let class = software.role().map_or(Class::WebAdministration, class_of);
         return Some(Inner { name: software.name, class, words: "a control port" });
@@ -37,10 +39,10 @@ pub(super) fn inner(service: &Service, target: PortSpan, transport: Transport) -
     match software.purpose {
         Purpose::Inner(role) if is_among(software.ports) => Some(of_role(software, role)),
         // It may have been told to listen elsewhere, unless the number speaks for itself.
-        Purpose::Inner(role) => by_number(target, transport).or_else(|| Some(of_role(software, role))),
+        Purpose::Inner(role) => by_number().or_else(|| Some(of_role(software, role))),
         Purpose::SocketProxy => Some(Inner { name: software.name, class: Class::Cluster, words: "" }),
         Purpose::Edge | Purpose::Application if is_among(software.ports) => None,
-        Purpose::Edge | Purpose::Application => by_number(target, transport),
+        Purpose::Edge | Purpose::Application => by_number(),
     }
 }
 
@@ -48,6 +50,14 @@ fn of_role(software: &Software, role: Role) -> Inner {
     let class = class_of(role);
     let says_it_itself = software.name.starts_with(char::is_lowercase);
     Inner { name: software.name, class, words: if says_it_itself { "" } else { class.words() } }
+}
+
+/// Java's debugger, and what many an application listens on.
+const ALSO_OF_APPLICATIONS: PortSpan = PortSpan { first: 5005, last: 5005 };
+
+/// A debugger looks into a program that is there for something else, and so mostly has another port.
+fn has_one_port(service: &Service) -> bool {
+    service.mappings().count() + service.expose.len() < 2
 }
 
 fn by_number(target: PortSpan, transport: Transport) -> Option<Inner> {

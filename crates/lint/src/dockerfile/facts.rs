@@ -76,7 +76,7 @@ fn image(file: &Path, dockerfile: &Dockerfile, index: usize) -> Option<Image> {
             ports_are_complete = false;
             continue;
         };
-        let known = sensitive::lookup(span.first, transport).filter(|_| span.count() == 1);
+        let known = sensitive::telling(span.first, transport).filter(|_| span.count() == 1);
         let role = known.and_then(|known| known.class.role());
         ports.push(WorkloadPort { ports: span, transport, name: None, role, place: exposed.word.span });
     }

@@ -11,7 +11,7 @@ use crate::{
     inputs::{Inputs, Span},
     numbers, reading,
     rule::{Default, Rule, Severity},
-    sensitive::{self, Class},
+    sensitive,
 };
 
 /// `EXPOSE 22`, also as part of a range.
@@ -151,8 +151,9 @@ fn sensitive_ports(exposed: &Exposed, ports: PortSpan, transport: Transport) -> 
     if ports.count() > 1000 {
         return Vec::new();
     }
-    let known = sensitive::within(ports, Some(transport)).filter(|entry| entry.class != Class::InternalWeb);
-    let names: Vec<String> = known.map(|entry| format!("{} ({})", entry.name, entry.class.words())).collect();
+    let known = (ports.first..=ports.last).filter_map(|port| sensitive::telling(port, transport));
+    let mut names: Vec<String> = known.map(|entry| format!("{} ({})", entry.name, entry.class.words())).collect();
+    names.dedup();
     if names.is_empty() {
         return Vec::new();
     }

@@ -72,7 +72,7 @@ pub(super) fn shown(finding: Finding, hops: &[Hop]) -> Finding {
 }
 
 fn misdirected(forward: &Forward, facts: &Facts, index: &Index<'_>) -> Option<Finding> {
-    let listener = facts.listeners.iter().find(|listener| listener.key == forward.from);
+    let listener = index.listener(&forward.from);
     let found = match &forward.target {
         Target::Named { .. } | Target::Address { .. } => index.resolve(&forward.target, listener),
         // What a format resolved by itself it also judged by itself.

@@ -40,7 +40,7 @@ fn undeclared(forward: &Forward, facts: &Facts, index: &Index<'_>) -> Option<Fin
         Target::Address { port, .. } | Target::Named { port: Some(port), .. } => *port,
         _ => return None,
     };
-    let listener = facts.listeners.iter().find(|listener| listener.key == forward.from);
+    let listener = index.listener(&forward.from);
     let is_known = !index.resolve(&forward.target, listener).is_empty();
     let said = facts.workloads.iter().flat_map(|workload| &workload.ports);
     let is_declared = said.clone().any(|said| said.transport == Transport::Tcp && said.ports.contains(port));

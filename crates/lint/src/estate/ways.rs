@@ -119,6 +119,10 @@ pub(super) struct Index<'f> {
     /// Where the listeners of configuration files are.
     placing: Placing<'f>,
     by_space: HashMap<Space, Vec<&'f Listener>>,
+    /// Those with one number each, by it.
+    by_port: HashMap<(Space, u16), Vec<&'f Listener>>,
+    /// Those with several.
+    ranges: HashMap<Space, Vec<&'f Listener>>,
 }
 
 impl<'f> Index<'f> {
@@ -131,6 +135,8 @@ impl<'f> Index<'f> {
             names: HashMap::new(),
             placing: Placing::new(facts, inputs),
             by_space: HashMap::new(),
+            by_port: HashMap::new(),
+            ranges: HashMap::new(),
         };
         for forward in &facts.forwards {
             index.forwards.entry(&forward.from).or_default().push(forward);
@@ -141,7 +147,13 @@ impl<'f> Index<'f> {
             }
         }
         for listener in &facts.listeners {
-            index.by_space.entry(index.space_of(listener)).or_default().push(listener);
+            let space = index.space_of(listener);
+            if listener.ports.count() == 1 {
+                index.by_port.entry((space.clone(), listener.ports.first)).or_default().push(listener);
+            } else {
+                index.ranges.entry(space.clone()).or_default().push(listener);
+            }
+            index.by_space.entry(space).or_default().push(listener);
         }
         index
     }
@@ -149,6 +161,11 @@ impl<'f> Index<'f> {
     /// The space of a listener, with configuration files placed.
     pub(super) fn space_of(&self, listener: &Listener) -> Space {
         self.placing.space(listener)
+    }
+
+    /// The listener of this key.
+    pub(super) fn listener(&self, key: &str) -> Option<&'f Listener> {
+        self.listeners.get(key).copied()
     }
 
     /// The listeners that share numbers with each other.
@@ -213,9 +230,10 @@ impl<'f> Index<'f> {
     }
 
     fn listening(&self, space: &Space, port: u16, is_meant: impl Fn(&Address) -> bool) -> Vec<Found<'f>> {
-        let listeners = self.by_space.get(space).map(Vec::as_slice).unwrap_or_default();
-        listeners
-            .iter()
+        let single = self.by_port.get(&(space.clone(), port)).into_iter().flatten();
+        let ranges = self.ranges.get(space).into_iter().flatten();
+        single
+            .chain(ranges)
             .filter(|l| l.transport == Transport::Tcp && l.ports.contains(port) && is_meant(&l.address))
             .map(|listener| Found::Listener(listener))
             .collect()

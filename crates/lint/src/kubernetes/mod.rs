@@ -10,6 +10,7 @@
 mod cluster;
 mod facts;
 mod interfaces;
+mod kustomizations;
 mod model;
 mod read;
 mod recognise;
@@ -52,6 +53,7 @@ fn check(inputs: &Inputs, files: &[FileId]) -> Part {
         kustomizations.extend(reading.kustomizations);
     }
     part.findings.extend(templates::told(inputs, &templates));
+    part.findings.extend(kustomizations::circular(inputs, &kustomizations));
     let cluster = Cluster::new(inputs, manifests, &kustomizations);
     rules::apply(&cluster, &mut part.findings);
     part.facts = facts::told(inputs, &cluster);

@@ -3,6 +3,7 @@
 mod annotations;
 mod json;
 mod junit;
+mod line_hash;
 mod markdown;
 mod sarif;
 mod text;

@@ -1,15 +1,15 @@
 //! SARIF 2.1.0 (OASIS), in the shape that code-scanning uploads accept: relative URIs, `partialFingerprints`, and
-//! `security-severity` on the rules.
+//! `security-severity` on the rules. A test validates it against the schema of the standard.
 
-use std::fmt::Write;
+use std::{collections::HashMap, fmt::Write};
 
 use serde_json::{Value, json};
 
-use super::{page, word};
+use super::{line_hash::line_hashes, page, word};
 use crate::{
     baseline,
     finding::{Finding, Fix, Verdict},
-    inputs::{Inputs, Span},
+    inputs::{FileId, Inputs, Span},
     report::Report,
     rule::{Rule, Severity},
 };
@@ -17,11 +17,18 @@ use crate::{
 pub(super) fn render(report: &Report, inputs: &Inputs) -> String {
     let rules = used_rules(&report.findings);
     let fingerprints = baseline::fingerprints(&report.findings, inputs);
+    let mut lines = Lines::default();
     let results: Vec<Value> = report
         .findings
         .iter()
         .zip(fingerprints)
-        .map(|(finding, fingerprint)| result(finding, &fingerprint, &rules, inputs))
+        .map(|(finding, fingerprint)| {
+            let known_by = json!({
+                "portcullis/v1": fingerprint,
+                "primaryLocationLineHash": lines.hash(finding.span, inputs),
+            });
+            result(finding, &known_by, &rules, inputs)
+        })
         .collect();
     let described: Vec<Value> = rules.iter().map(|(rule, page)| descriptor(rule, page)).collect();
     super::json_text(&json!({
@@ -38,6 +45,17 @@ pub(super) fn render(report: &Report, inputs: &Inputs) -> String {
             "results": results,
         }],
     }))
+}
+
+/// The hashes of the lines of the files that have findings.
+#[derive(Default)]
+struct Lines(HashMap<FileId, Vec<String>>);
+
+impl Lines {
+    fn hash(&mut self, span: Span, inputs: &Inputs) -> Option<String> {
+        let hashes = self.0.entry(span.file).or_insert_with(|| line_hashes(inputs.text(span.file)));
+        hashes.get(inputs.position(span).line - 1).cloned()
+    }
 }
 
 /// The rules that speak, by id, each with its page.
@@ -66,7 +84,7 @@ fn descriptor(rule: &Rule, page: &str) -> Value {
     })
 }
 
-fn result(finding: &Finding, fingerprint: &str, rules: &[(&'static Rule, String)], inputs: &Inputs) -> Value {
+fn result(finding: &Finding, known_by: &Value, rules: &[(&'static Rule, String)], inputs: &Inputs) -> Value {
     let level = match finding.verdict {
         Verdict::Wrong => level(finding.severity),
         Verdict::Unknown => "note",
@@ -81,7 +99,7 @@ fn result(finding: &Finding, fingerprint: &str, rules: &[(&'static Rule, String)
         "level": level,
         "message": { "text": text },
         "locations": [location(finding.span, None, inputs)],
-        "partialFingerprints": { "portcullis/v1": fingerprint },
+        "partialFingerprints": known_by,
         "properties": { "severity": word(finding) },
     });
     if finding.verdict == Verdict::Unknown {
@@ -144,11 +162,13 @@ fn fix_record(fix: &Fix, inputs: &Inputs) -> Value {
     json!({ "description": { "text": fix.text }, "artifactChanges": changes })
 }
 
-/// The path as a URI reference (RFC 3986): what is not allowed there is percent-encoded.
+/// The path as a URI reference (RFC 3986): what is not allowed there is percent-encoded. A path from the root of the
+/// machine is only a URI with its scheme.
 fn uri(span: Span, inputs: &Inputs) -> String {
-    let path = inputs.path(span.file).to_string_lossy();
-    let mut uri = String::with_capacity(path.len());
-    for byte in path.bytes() {
+    use std::os::unix::ffi::OsStrExt;
+    let path = inputs.path(span.file);
+    let mut uri = String::from(if path.is_absolute() { "file://" } else { "" });
+    for &byte in path.as_os_str().as_bytes() {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'/' | b'-' | b'.' | b'_' | b'~' => uri.push(char::from(byte)),
             other => {

@@ -8,11 +8,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use hcl_edit::{expr::Expression, parser::parse_body, structure::Body};
+use hcl_edit::{Span as _, expr::Expression, parser::parse_body, structure::Body};
 use rayon::prelude::*;
 
-use super::module::File;
+use super::{evaluate::place, module::File};
 use crate::{
+    circles::circular,
     finding::Finding,
     inputs::{FileId, Inputs, Span},
     reading,
@@ -32,8 +33,17 @@ pub(super) struct Folder {
     pub(super) files: Vec<File>,
     /// `terraform.tfvars` and `*.auto.tfvars`, in the order in which they are applied.
     pub(super) values: Vec<File>,
-    /// Whether a module of another folder calls this one.
+    /// Whether a module of another folder calls this one, and is not called by it.
     pub(super) is_called: bool,
+}
+
+/// A call of a module that lies in these files.
+#[derive(Debug)]
+struct Call {
+    from: PathBuf,
+    to: PathBuf,
+    /// Where the source is named.
+    place: Span,
 }
 
 /// Reads the folders of these files, and those that they call.
@@ -55,21 +65,39 @@ pub(super) fn load(inputs: &Inputs, files: &[FileId]) -> Loaded {
             })
             .collect();
         for (path, (folder, findings)) in read {
-            next.extend(folder.files.iter().flat_map(|file| calls(&path, file)));
+            next.extend(folder.files.iter().flat_map(|file| calls(&path, file)).map(|call| call.to));
             loaded.folders.insert(path, folder);
             loaded.findings.extend(findings);
         }
         next.retain(|path| !loaded.folders.contains_key(path));
     }
-    let called: BTreeSet<PathBuf> = loaded
-        .folders
-        .iter()
-        .flat_map(|(path, folder)| folder.files.iter().flat_map(|file| calls(path, file)).filter(move |to| to != path))
-        .collect();
+    let calls = loaded.folders.iter().flat_map(|(path, folder)| folder.files.iter().flat_map(|file| calls(path, file)));
+    let (circles, called) = circles(calls.collect());
+    loaded.findings.extend(refused(&circles));
+    let called: BTreeSet<PathBuf> = called.into_iter().map(|call| call.to).collect();
     for (path, folder) in &mut loaded.folders {
         folder.is_called = called.contains(path);
     }
     loaded
+}
+
+/// The calls that lead in circles, and all others.
+fn circles(calls: Vec<Call>) -> (Vec<Call>, Vec<Call>) {
+    let arrows: Vec<(&Path, &Path)> = calls.iter().map(|call| (call.from.as_path(), call.to.as_path())).collect();
+    let mut is_circular = circular(&arrows).into_iter();
+    calls.into_iter().partition(|_| is_circular.next().unwrap_or(false))
+}
+
+/// One finding, however many circles there are.
+fn refused(circles: &[Call]) -> Option<Finding> {
+    const MAX_PLACES: usize = 3;
+    let (first, rest) = circles.split_first()?;
+    let message = "this module calls itself, or is called by one that it calls: Terraform refuses it";
+    let mut finding = Finding::new(&reading::SYNTAX, first.place, message);
+    for call in rest.iter().take(MAX_PLACES) {
+        finding = finding.related(call.place, "and on the way");
+    }
+    Some(finding.help("take what both need into a module of its own"))
 }
 
 /// The folder that a call names, if it is one of these files and not one from a registry.
@@ -78,10 +106,14 @@ pub(super) fn called_folder(from: &Path, source: &str) -> Option<PathBuf> {
     is_local.then(|| tidy(&from.join(source)))
 }
 
-fn calls(folder: &Path, file: &File) -> Vec<PathBuf> {
+fn calls(folder: &Path, file: &File) -> Vec<Call> {
     let sources = file.body.get_blocks("module").filter_map(|block| block.body.get_attribute("source"));
     let named = sources.filter_map(|attribute| match &attribute.value {
-        Expression::String(text) => called_folder(folder, text.value()),
+        Expression::String(text) => Some(Call {
+            from: folder.to_owned(),
+            to: called_folder(folder, text.value())?,
+            place: place(file.id, attribute.value.span()),
+        }),
         _ => None,
     });
     named.collect()

@@ -164,9 +164,9 @@ fn modules_are_judged_with_what_they_are_called_with() {
                   from = []\n}\n";
     assert_eq!(findings(&[("m/main.tf", &module)]), ["m/main.tf:2:30 PC601"]);
     assert_eq!(findings(&[("m/main.tf", &module), ("main.tf", called)]), ["main.tf:3:10 PC601"]);
-    // A folder that calls itself ends.
+    // A folder that calls itself is told of, and judged all the same.
     let ring = format!("{module}module \"again\" {{\n source = \"./\"\n}}\n");
-    assert_eq!(findings(&[("main.tf", &ring)]), ["main.tf:2:30 PC601"]);
+    assert_eq!(findings(&[("main.tf", &ring)]), ["main.tf:15:11 PC902", "main.tf:2:30 PC601"]);
 }
 
 #[test]

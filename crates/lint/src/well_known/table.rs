@@ -240,6 +240,7 @@ pub static IMAGES: &[Software] = &[
         &[],
     ),
     software(&["minio"], "MinIO", Application, &[9000], &[9001]),
+    software(&["ocis", "ocis-rolling"], "ownCloud Infinite Scale", Application, &[9200], &[]),
     software(&["nextcloud"], "Nextcloud", Application, &[80, 443, 9000], &[]),
     software(&["php"], "PHP", Application, &[80, 9000], &[]),
     software(&["sonarqube"], "SonarQube", Application, &[9000], &[9092]),

@@ -5,8 +5,9 @@ use crate::{
     compose::{
         model::{Published, Service, Syntax},
         nature,
-        port::{HostPort, Invalid, Mapping},
+        port::{Certain, HostPort, Invalid, Mapping},
     },
+    estate::Transport,
     finding::{Finding, Safety},
     numbers, reading,
     rule::{Default, Rule, Severity},
@@ -81,6 +82,10 @@ fn privileged(service: &Service, port: &Published, mapping: &Mapping) -> Option<
     let HostPort::Fixed(span) = mapping.published else { return None };
     // 80 and 443 are where the world looks for the web: nobody could choose another number.
     if span.first >= 1024 || span.first == 0 || nature::is_meant_for_all(service, mapping) {
+        return None;
+    }
+    // Who asks for an address or an image to start from asks here and nowhere else (RFC 2131, 8415, 1350).
+    if mapping.transport == Certain::Known(Transport::Udp) && matches!(span.first, 67..=69 | 546 | 547) {
         return None;
     }
     let message = format!("`{}` takes port {span} of the host, which is privileged", service.name.value);

@@ -86,7 +86,7 @@ impl Layout {
             let mut pending = vec![root];
             while let Some(kustomization) = pending.pop().map(|index| &kustomizations[index]) {
                 for resource in &kustomization.resources {
-                    let path = inputs.beside(kustomization.file, Path::new(resource));
+                    let path = inputs.beside(kustomization.file, Path::new(&resource.value));
                     if let Some(nested) = by_folder.get(&path) {
                         if seen.len() < MAX_NESTED && seen.insert(*nested) {
                             pending.push(*nested);

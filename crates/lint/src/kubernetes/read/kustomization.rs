@@ -17,7 +17,7 @@ use crate::{
 pub(crate) struct Kustomization {
     pub(crate) file: FileId,
     /// Files and folders, relative to its own.
-    pub(crate) resources: Vec<String>,
+    pub(crate) resources: Vec<Spanned<String>>,
     /// Files that are patches.
     pub(crate) patches: Vec<String>,
     pub(crate) namespace: Option<Spanned<String>>,
@@ -54,7 +54,7 @@ pub(super) fn read(document: &Node<'_>, file: FileId) -> Kustomization {
     }
     Kustomization {
         file,
-        resources: listed.into_iter().flat_map(|key| field::words(document.get(key))).collect(),
+        resources: listed.into_iter().flat_map(|key| field::list(document.get(key))).collect(),
         // A patch may also be written out in the list.
         patches: patches.into_iter().filter(|path| !path.contains('\n')).collect(),
         namespace: field::text(document, "namespace"),

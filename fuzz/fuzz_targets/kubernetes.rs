@@ -1,0 +1,6 @@
+//! Any bytes as Kubernetes manifests: findings and fixes with places inside of the text, never a panic.
+#![no_main]
+
+mod format;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| format::read("Kubernetes", &[("app.yaml", data)]));
