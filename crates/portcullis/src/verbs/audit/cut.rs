@@ -70,7 +70,7 @@ impl Cut {
         match (self.format, answer.last) {
             (Format::Json, _) => output::print_json(&answer)?,
             (Format::Text, Some(last)) => {
-                output::print(&format!("cut off {} records, up to record {last}\n", answer.records))?
+                output::print(&format!("cut off {} records, up to record {last}\n", answer.records))?;
             }
             (Format::Text, None) => output::print("no record is so old\n")?,
         }

@@ -1,6 +1,7 @@
 //! `portcullis audit verify`
 
 use std::{
+    fmt::Write,
     fs,
     io::{self, BufReader},
     path::{Path, PathBuf},
@@ -86,10 +87,13 @@ impl Verify {
 }
 
 fn draw(report: &Report, found: &[Finding]) -> String {
-    let mut page: String = found.iter().map(|finding| format!("{finding}\n")).collect();
+    let mut page = String::new();
+    for finding in found {
+        let _ = writeln!(page, "{finding}");
+    }
     let left_out = report.findings.saturating_sub(found.len() as u64);
     if left_out > 0 {
-        page += &format!("and {left_out} more\n");
+        let _ = writeln!(page, "and {left_out} more");
     }
     let Report { records, first, last, .. } = report;
     let (Some(first), Some(last)) = (first, last) else {
@@ -98,15 +102,15 @@ fn draw(report: &Report, found: &[Finding]) -> String {
     let until = report.until.map(|until| format!(", the last of {until}")).unwrap_or_default();
     let cut = report.cut.map(|cut| format!("; those up to {cut} were cut off")).unwrap_or_default();
     let plural = if *records == 1 { "" } else { "s" };
-    page += &format!("{records} record{plural} verified: {first} to {last}{until}{cut}\n");
-    page += &match (report.findings, report.signed) {
-        (0, Some(signed)) if signed == *last => "the chain holds, and the last record is signed\n".to_owned(),
-        (0, Some(signed)) => format!("the chain holds; signatures vouch for it up to record {signed}\n"),
+    let _ = writeln!(page, "{records} record{plural} verified: {first} to {last}{until}{cut}");
+    let _ = match (report.findings, report.signed) {
+        (0, Some(signed)) if signed == *last => writeln!(page, "the chain holds, and the last record is signed"),
+        (0, Some(signed)) => writeln!(page, "the chain holds; signatures vouch for it up to record {signed}"),
         (0, None) => {
-            "the chain holds; without signatures nothing says that it is the real one, or all of it\n".to_owned()
+            writeln!(page, "the chain holds; without signatures nothing says that it is the real one, or all of it")
         }
-        (1, _) => "1 finding\n".to_owned(),
-        (findings, _) => format!("{findings} findings\n"),
+        (1, _) => writeln!(page, "1 finding"),
+        (findings, _) => writeln!(page, "{findings} findings"),
     };
     page
 }
