@@ -19,6 +19,7 @@ mod harness;
 mod headers;
 mod http;
 mod import;
+mod imported;
 mod limits;
 mod logs;
 mod map;

@@ -10,7 +10,6 @@ use portcullis_kernel::inventory::{Mark, Overflows};
 use portcullis_probe::{
     check::{CHECKS, Group},
     estate::Estate,
-    inventory::Beyond,
     outcome::{Outcome, Verdict},
     run::{Options, marks, run},
 };
