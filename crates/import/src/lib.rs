@@ -6,6 +6,8 @@
 //! Must not know: any format. A format that tells the estate its listeners and forwards can be imported.
 
 mod names;
+pub mod propose;
+pub mod proxied;
 mod text;
 
 use std::collections::BTreeMap;

@@ -37,7 +37,7 @@ pub(crate) fn render(ports: &[Port], services: &[Service], inputs: &Inputs) -> S
     text
 }
 
-fn place(span: Span, inputs: &Inputs) -> String {
+pub(crate) fn place(span: Span, inputs: &Inputs) -> String {
     let shown: String = inputs.path(span.file).display().to_string().chars().filter(|c| !c.is_control()).collect();
     format!("{shown}:{}", inputs.position(span).line)
 }

@@ -29,6 +29,7 @@ mod nginx;
 pub mod numbers;
 pub mod output;
 pub mod own;
+pub mod proxied;
 pub mod reading;
 pub mod report;
 pub mod rule;
@@ -106,6 +107,20 @@ pub fn check(inputs: &Inputs, files: &[FileId], is_named: impl Fn(&Path) -> bool
     let recognised = groups.iter().map(|(format, files)| (format.name, files.len())).filter(|(_, n)| *n > 0).collect();
     let own = own::mains(inputs, &groups[0].1);
     Outcome { findings, facts, own, recognised }
+}
+
+/// What the HAProxy or nginx configurations among files that were added to the inputs do, for those who want the same.
+pub fn proxied(inputs: &Inputs, files: &[FileId], format: &str) -> proxied::Proxied {
+    let is_of_format = |file: &FileId| {
+        let kind = format::recognise(inputs.path(*file), inputs.text(*file));
+        kind.is_some_and(|index| FORMATS[index].name == format)
+    };
+    let files: Vec<FileId> = files.iter().copied().filter(is_of_format).collect();
+    match format {
+        "HAProxy" => haproxy::proxied(inputs, &files),
+        "nginx" => nginx::proxied(inputs, &files),
+        _ => proxied::Proxied::default(),
+    }
 }
 
 /// Rules about addresses that are bound in the open.

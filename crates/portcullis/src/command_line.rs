@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::{
-    verbs::{audit, check, drain, explain, generate, import, map, ports, probe, reload, run, schema, status, token},
+    verbs::{audit, check, drain, explain, generate, import, init, map, ports, probe, reload, run, schema, status, token},
     verdict::Verdict,
 };
 
@@ -35,6 +35,7 @@ pub(crate) enum Verb {
     Explain(explain::Explain),
     Map(map::Map),
     Generate(generate::Generate),
+    Init(init::Init),
     Import(import::Import),
     Probe(probe::Probe),
     Ports(ports::Ports),
@@ -55,6 +56,7 @@ impl Verb {
             Self::Explain(verb) => verb.run(),
             Self::Map(verb) => verb.run(),
             Self::Generate(verb) => verb.run(),
+            Self::Init(verb) => verb.run(),
             Self::Import(verb) => verb.run(),
             Self::Probe(verb) => verb.run(),
             Self::Ports(verb) => verb.run(),

@@ -23,6 +23,11 @@ pub(crate) struct FileArguments {
 }
 
 impl FileArguments {
+    /// As if it had been named, or not.
+    pub(crate) fn of(config: Option<PathBuf>) -> Self {
+        Self { file: None, config }
+    }
+
     /// The path, which exists.
     pub(crate) fn path(self) -> anyhow::Result<PathBuf> {
         existing(self.file.or(self.config))

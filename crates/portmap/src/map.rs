@@ -74,8 +74,8 @@ pub struct Passage {
     pub endpoints: Vec<Endpoint>,
     /// What can be reached through it in the end, if that is more than the service itself.
     pub leads_to: Vec<String>,
-    /// Where it is declared.
-    pub place: Place,
+    /// Where it is declared; none for what only a running proxy says.
+    pub place: Option<Place>,
 }
 
 /// One place where a service is served.
@@ -87,8 +87,8 @@ pub struct Endpoint {
     pub processes: Vec<String>,
     /// Whether somebody does.
     pub state: State,
-    /// Where it is declared.
-    pub place: Place,
+    /// Where it is declared; none for what only a running proxy says.
+    pub place: Option<Place>,
 }
 
 /// Where something is declared.
@@ -238,7 +238,7 @@ impl Reader<'_> {
             ports: ports(forward, workload),
             endpoints: beyond.iter().map(|forward| self.endpoint(forward)).collect(),
             leads_to: self.leads_to(listener, forward, workload),
-            place: self.place(forward.place),
+            place: Some(self.place(forward.place)),
         }
     }
 
@@ -252,7 +252,7 @@ impl Reader<'_> {
             ports: Vec::new(),
             endpoints: Vec::new(),
             leads_to: Vec::new(),
-            place: self.place(listener.place),
+            place: Some(self.place(listener.place)),
         })
     }
 
@@ -261,7 +261,7 @@ impl Reader<'_> {
             address: target_text(&forward.target),
             processes: Vec::new(),
             state: State::Declared,
-            place: self.place(forward.place),
+            place: Some(self.place(forward.place)),
         }
     }
 

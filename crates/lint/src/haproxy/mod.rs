@@ -8,6 +8,7 @@ mod address;
 mod facts;
 mod instances;
 mod model;
+mod proxied;
 mod read;
 mod rules;
 mod syntax;
@@ -19,6 +20,7 @@ use crate::{
     Part,
     format::{Format, is_prose_or_program},
     inputs::{FileId, Inputs},
+    proxied::Proxied,
 };
 
 /// For the estate, which knows what is declared elsewhere.
@@ -87,6 +89,16 @@ fn check(inputs: &Inputs, files: &[FileId]) -> Part {
         part.facts.absorb(facts::of(&instance, inputs));
     }
     part
+}
+
+/// What configurations do, for those who want the same.
+pub(crate) fn proxied(inputs: &Inputs, files: &[FileId]) -> Proxied {
+    let mut whole = Proxied::default();
+    for (instance, _) in instances::of(inputs, files) {
+        whole.absorb(proxied::of(&instance));
+    }
+    whole.settle_redirects(proxied::ANY_TLS);
+    whole
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod lexer;
 mod listen;
 mod model;
 mod pass;
+mod proxied;
 mod rules;
 mod tree;
 mod variables;
@@ -21,6 +22,7 @@ use crate::{
     Part,
     format::{Format, is_prose_or_program},
     inputs::{FileId, Inputs},
+    proxied::Proxied,
 };
 
 /// nginx configurations.
@@ -95,6 +97,16 @@ fn check(inputs: &Inputs, files: &[FileId]) -> Part {
         part.facts.absorb(facts::of(instance, inputs, &mut told));
     }
     part
+}
+
+/// What configurations do, for those who want the same.
+pub(crate) fn proxied(inputs: &Inputs, files: &[FileId]) -> Proxied {
+    let mut whole = Proxied::default();
+    for instance in &instances::of(inputs, files).0 {
+        whole.absorb(proxied::of(instance));
+    }
+    whole.settle_redirects(proxied::ANY_TLS);
+    whole
 }
 
 #[cfg(test)]

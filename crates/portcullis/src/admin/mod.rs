@@ -61,6 +61,12 @@ pub(crate) enum Outcome<T> {
 }
 
 impl AdminArguments {
+    /// The admin port at an address, or the one that a file declares.
+    pub(crate) fn of(admin: Option<String>, config: Option<PathBuf>, token_file: Option<PathBuf>) -> Self {
+        let file = FileArguments::of(config.filter(|_| admin.is_none()));
+        Self { file, admin, token_file, ca: None, cert: None, key: None }
+    }
+
     /// Finds the admin port; nothing is sent yet.
     pub(crate) fn proxy(self) -> anyhow::Result<Proxy> {
         let material = place::Material { ca: self.ca, certificate: self.cert.zip(self.key) };

@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf};
 
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
-use portcullis_import::{Imported, Note, import};
+use portcullis_import::{Imported, Note, import, proxied};
 use portcullis_lint::inputs::Inputs;
 use serde::Serialize;
 
@@ -13,8 +13,10 @@ use crate::{command_line::Format, file, output, verdict::Verdict};
 
 /// Write a portcullis.yaml from the files of another tool
 ///
-/// Every port that the file publishes is declared and passed on as it comes to the container that has it. What cannot be
-/// carried over, and what had better not be, is said on standard error.
+/// Of Compose files every port that is published is declared, and passed on as it comes to the container that has it. Of
+/// HAProxy and nginx configurations ports, certificates, hosts, paths, sources, servers, health checks and plain headers are
+/// carried over. What is not, and what a person must decide, is said on standard error, each with its place; a route whose
+/// callers were kept out by what could not be carried over is closed.
 #[derive(Debug, Args)]
 pub(crate) struct Import {
     /// Whose file it is
@@ -34,6 +36,10 @@ pub(crate) struct Import {
 enum Tool {
     /// Docker Compose
     Compose,
+    /// HAProxy
+    Haproxy,
+    /// nginx
+    Nginx,
 }
 
 impl Tool {
@@ -41,6 +47,8 @@ impl Tool {
     fn format(self) -> &'static str {
         match self {
             Self::Compose => "Compose",
+            Self::Haproxy => "HAProxy",
+            Self::Nginx => "nginx",
         }
     }
 }
@@ -58,7 +66,13 @@ impl Import {
         if !checked.outcome.recognised.iter().any(|(format, _)| *format == self.tool.format()) {
             bail!("{} is not a {} file, as far as it can be read", path.display(), self.tool.format());
         }
-        let Imported { text, notes } = import(&checked.outcome.facts, &checked.inputs);
+        let Imported { text, notes } = match self.tool {
+            Tool::Compose => import(&checked.outcome.facts, &checked.inputs),
+            Tool::Haproxy | Tool::Nginx => {
+                let proxied = portcullis_lint::proxied(&checked.inputs, &checked.files, self.tool.format());
+                proxied::import(&proxied, &checked.inputs)
+            }
+        };
         let notes: Vec<String> = notes.iter().map(|note| said(note, &checked.inputs)).collect();
         if self.format == Format::Json {
             output::print_json(&Record { text: &text, notes })?;
@@ -77,6 +91,9 @@ impl Import {
                 std::io::Write::write_all(&mut file, text.as_bytes())
                     .with_context(|| format!("cannot write {}", to.display()))?;
             }
+        }
+        if self.tool != Tool::Compose {
+            return Ok(Verdict::Fine);
         }
         output::note(&format!(
             "the names of services mean something only on the networks of the project: run Portcullis there, as \

@@ -1,18 +1,23 @@
 //! `portcullis map`: every port, what lies behind it, and whether it is true.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
+use portcullis_control::answers::{Port, Service};
 use portcullis_kernel::{
     inventory::{self, Families, Protocol},
     namespace::Namespace,
 };
 use portcullis_lint::estate::Transport;
-use portcullis_portmap::{Form, LiveSocket, Map as PortMap, State, draw};
+use portcullis_portmap::{Form, LiveSocket, Map as PortMap, Running, RunningPort, RunningService, State, draw};
 
 use crate::{
-    output,
+    admin::AdminArguments,
+    file, output,
     verbs::check::{reading, reading::Place},
     verdict::Verdict,
 };
@@ -20,7 +25,9 @@ use crate::{
 /// Draw the port map: external port, who may pass, route, service, internal port, endpoints, and where each is declared
 ///
 /// Reads the same files as `check`. With `--live` it looks at the sockets that are open on this host and says which
-/// ports are live, dead, wider than declared, or declared nowhere; then it exits with 1 if any is not as declared.
+/// ports are live, dead, wider than declared, or declared nowhere; with `--running` it asks the running proxy which of them it
+/// has open and which endpoints are up. Then it exits with 1 if any is not as declared. With `--admin` and no file to read, the
+/// map is that of the running proxy alone.
 #[derive(Debug, Args)]
 pub(crate) struct Map {
     /// Files and folders [default: portcullis.yaml, or else this folder]
@@ -32,6 +39,15 @@ pub(crate) struct Map {
     /// Join the sockets that are open on this host
     #[arg(long)]
     live: bool,
+    /// Join what the running proxy says of itself, asked at the admin port of the file
+    #[arg(long)]
+    running: bool,
+    /// The same, asked at this admin port: unix:/run/portcullis.sock, 127.0.0.1:9900, https://admin.example.com:9900
+    #[arg(long, value_name = "ADDRESS")]
+    admin: Option<String>,
+    /// File with the bearer token for it [default: `admin.token` of the file, or $PORTCULLIS_ADMIN_TOKEN]
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
     /// How to draw it
     #[arg(long, value_enum, default_value_t)]
     format: MapFormat,
@@ -39,7 +55,7 @@ pub(crate) struct Map {
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Exit with 1 if this file is not what would be written now
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["output", "live"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["output", "live", "running", "admin"])]
     check: Option<PathBuf>,
 }
 
@@ -67,9 +83,13 @@ enum MapFormat {
 
 impl Map {
     pub(crate) fn run(self) -> anyhow::Result<Verdict> {
-        let paths = reading::paths(&self.paths, self.config.as_ref())?;
-        let read = reading::check(&paths, Place::Anywhere)?;
-        let mut map = PortMap::of(&read.outcome.facts, &read.inputs);
+        let is_named = !self.paths.is_empty() || self.config.is_some() || Path::new(file::DEFAULT).exists();
+        let mut map = if self.admin.is_some() && !is_named {
+            PortMap::default()
+        } else {
+            let read = reading::check(&reading::paths(&self.paths, self.config.as_ref())?, Place::Anywhere)?;
+            PortMap::of(&read.outcome.facts, &read.inputs)
+        };
         if let Some(path) = &self.check {
             return compare(&map, path);
         }
@@ -79,6 +99,9 @@ impl Map {
             let sockets: Vec<LiveSocket> = inventory.sockets.iter().map(live_socket).collect();
             map.join(&sockets, unseen);
         }
+        if self.running || self.admin.is_some() {
+            map.join_running(&self.ask()?);
+        }
         let text = draw(&map, self.form());
         match &self.output {
             None => output::print(&text)?,
@@ -86,6 +109,29 @@ impl Map {
         }
         let is_wrong = map.ports.iter().any(|row| !matches!(row.state, State::Declared | State::Live));
         Ok(if is_wrong { Verdict::Findings } else { Verdict::Fine })
+    }
+
+    /// What the running proxy says of itself.
+    fn ask(&self) -> anyhow::Result<Running> {
+        let config = self.config.clone().or_else(|| self.paths.first().filter(|path| path.is_file()).cloned());
+        let proxy = AdminArguments::of(self.admin.clone(), config, self.token_file.clone()).proxy()?;
+        let (ports, services): (Vec<Port>, Vec<Service>) = (proxy.get("/v1/ports")?, proxy.get("/v1/services")?);
+        let ports = ports.into_iter().map(|port| RunningPort {
+            name: port.name,
+            listen: port.listen,
+            role: port.role,
+            protocol: port.protocol,
+            services: port.services,
+        });
+        let services = services.into_iter().map(|service| RunningService {
+            name: service.name,
+            endpoints: service
+                .endpoints
+                .into_iter()
+                .map(|endpoint| (endpoint.address, !endpoint.state.is_out(), endpoint.state.as_str().to_owned()))
+                .collect(),
+        });
+        Ok(Running { ports: ports.collect(), services: services.collect() })
     }
 
     /// The ending of a file says its form, unless a form is given.
@@ -103,7 +149,7 @@ impl Map {
     }
 }
 
-fn form_of(path: &std::path::Path) -> Option<Form> {
+fn form_of(path: &Path) -> Option<Form> {
     match path.extension()?.to_str()? {
         "md" => Some(Form::Markdown),
         "mmd" => Some(Form::Mermaid),
@@ -116,7 +162,7 @@ fn form_of(path: &std::path::Path) -> Option<Form> {
     }
 }
 
-fn compare(map: &PortMap, path: &std::path::Path) -> anyhow::Result<Verdict> {
+fn compare(map: &PortMap, path: &Path) -> anyhow::Result<Verdict> {
     let Some(form) = form_of(path) else {
         bail!("{}: its ending does not say its form; it is one of md, mmd, svg, html, dot, json, csv", path.display());
     };

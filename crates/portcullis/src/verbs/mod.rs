@@ -6,6 +6,7 @@ pub(crate) mod drain;
 pub(crate) mod explain;
 pub(crate) mod generate;
 pub(crate) mod import;
+pub(crate) mod init;
 pub(crate) mod map;
 pub(crate) mod ports;
 pub(crate) mod probe;

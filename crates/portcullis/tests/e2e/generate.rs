@@ -125,7 +125,7 @@ fn systemd_takes_its_units() {
 #[test]
 fn what_is_generated_passes_our_own_checks() {
     let (folder, _authority) = folder();
-    for kind in ["compose", "kubernetes", "haproxy", "nginx"] {
+    for kind in ["compose", "kubernetes", "haproxy", "nginx", "terraform", "systemd"] {
         generate(folder.path(), &[kind, "--image", "shop=nginx:1.27", "--image", "blog=nginx:1.27"]);
         let portcullis = env!("CARGO_BIN_EXE_portcullis");
         let output = Command::new(portcullis).args(["check", "out"]).current_dir(folder.path()).output().unwrap();

@@ -6,6 +6,8 @@ use std::{
     process::{Command, Output},
 };
 
+use crate::harness::Web;
+
 const COMPOSE: &str = r#"services:
   shop:
     image: example/shop:1
@@ -88,4 +90,22 @@ fn what_publishes_nothing_or_is_of_another_kind_is_refused() {
         assert_eq!(output.status.code(), Some(2), "{said}");
         assert!(said.contains(expected), "{said}");
     }
+}
+
+#[test]
+fn the_proposal_for_this_machine_passes_its_check_and_reaches_what_listens() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("compose.yaml"), COMPOSE).unwrap();
+    let shop = Web::start("shop");
+    let portcullis = |arguments: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_portcullis")).args(arguments).current_dir(folder.path()).output().unwrap()
+    };
+    let output = portcullis(&["init", "--output", "portcullis.yaml"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let text = fs::read_to_string(folder.path().join("portcullis.yaml")).unwrap();
+    assert!(text.contains(&format!("endpoints: [\"{}\"]", shop.address())), "{text}");
+    assert!(text.contains("portcullis import compose compose.yaml"), "{text}");
+    let check = portcullis(&["check", "--offline", "portcullis.yaml"]);
+    assert_eq!(check.status.code(), Some(0), "{}{text}", String::from_utf8_lossy(&check.stdout));
+    assert_eq!(portcullis(&["init", "--output", "portcullis.yaml"]).status.code(), Some(2), "nothing is replaced");
 }

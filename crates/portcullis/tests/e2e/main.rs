@@ -23,6 +23,7 @@ mod hostile;
 mod http;
 mod identity;
 mod import;
+mod imported;
 mod limits;
 mod logs;
 mod map;

@@ -7,6 +7,8 @@ use std::{
     process::{Command, Output},
 };
 
+use crate::harness::{Proxy, Web, free_address};
+
 const FILE: &str = "
 ranges:
   app: { ports: 3000-3099 }
@@ -96,4 +98,50 @@ fn open_sockets_say_what_is_live_dead_wider_or_undeclared() {
     assert!(state(port(&declared)).1[0].as_str().unwrap().contains(&format!("pid {}", std::process::id())));
     assert_eq!(state(port(&stranger)).0, "undeclared");
     assert_eq!(state(1).0, "dead");
+}
+
+const RUN: &str = "
+ports:
+  web: { listen: <web>, role: internal, protocol: http }
+services:
+  shop: { ports: <shop.ports>, endpoints: [<shop>] }
+routes:
+  - { port: web, host: shop.test, service: shop, allow: anyone }
+";
+
+#[test]
+fn the_running_proxy_says_what_is_live_what_is_dead_and_what_is_declared_nowhere() {
+    let shop = Web::start("shop");
+    let proxy = Proxy::with(RUN, &[("shop", shop.address())]);
+    let web = proxy.address("web").to_string();
+    let states = |arguments: &[&str]| {
+        let output = proxy.command(arguments.iter().copied());
+        let map: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
+        let of = |row: &serde_json::Value| {
+            (format!("{}:{}", row["address"], row["ports"]).replace('"', ""), row["state"].clone())
+        };
+        (map["ports"].as_array().unwrap().iter().map(of).collect::<Vec<_>>(), output.status.code())
+    };
+    let live = (vec![(web.clone(), "live".into())], Some(0));
+    assert_eq!(states(&["map", "--running", "--format", "json"]), live);
+    // A file that the proxy does not run.
+    let other = free_address();
+    let text = fs::read_to_string(proxy.directory().join("portcullis.yaml")).unwrap();
+    fs::write(proxy.directory().join("other.yaml"), text.replace(&web, &other.to_string())).unwrap();
+    let (states, code) = states(&["map", "-c", "other.yaml", "--running", "--format", "json"]);
+    assert_eq!(code, Some(1));
+    assert!(states.contains(&(other.to_string(), "dead".into())), "{states:?}");
+    assert!(states.contains(&(web, "undeclared".into())), "{states:?}");
+}
+
+#[test]
+fn without_a_file_the_map_is_that_of_the_running_proxy() {
+    let shop = Web::start("shop");
+    let proxy = Proxy::with(RUN, &[("shop", shop.address())]);
+    let elsewhere = tempfile::tempdir().unwrap();
+    let socket = proxy.directory().join("admin.sock");
+    let output = map(elsewhere.path(), &["--admin", &format!("unix:{}", socket.display())]);
+    let said = said(&output);
+    assert!(said.contains(&proxy.address("web").to_string()), "{said}");
+    assert!(said.contains(&format!("service shop at {}", shop.address())), "{said}");
 }

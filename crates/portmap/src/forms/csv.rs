@@ -49,7 +49,11 @@ fn cells(row: &Row, passage: Option<&Passage>) -> [String; 14] {
         endpoints.unwrap_or_default(),
         row.state.word().to_owned(),
         row.processes.join(" "),
-        passage.map(|passage| &passage.place).or(row.place.as_ref()).map(crate::Place::short).unwrap_or_default(),
+        passage
+            .and_then(|passage| passage.place.as_ref())
+            .or(row.place.as_ref())
+            .map(crate::Place::short)
+            .unwrap_or_default(),
     ]
 }
 

@@ -56,7 +56,7 @@ pub(super) fn draw(map: &Map) -> String {
 }
 
 fn line(page: &mut String, row: &Row, passage: Option<&crate::map::Passage>) {
-    let place = passage.map(|passage| &passage.place).or(row.place.as_ref());
+    let place = passage.and_then(|passage| passage.place.as_ref()).or(row.place.as_ref());
     let role = [row.role, row.protocol].into_iter().flatten().collect::<Vec<_>>().join(" ");
     let state = match row.processes.as_slice() {
         [] => row.state.word().to_owned(),

@@ -155,7 +155,8 @@ fn tooltip(row: &Row) -> String {
         let _ = write!(text, "\n{process}");
     }
     for passage in &row.passages {
-        let _ = write!(text, "\n{} ({})", text::leads_to(row, Some(passage)), passage.place.short());
+        let place = passage.place.as_ref().map_or_else(|| "declared nowhere".to_owned(), crate::Place::short);
+        let _ = write!(text, "\n{} ({place})", text::leads_to(row, Some(passage)));
     }
     text
 }

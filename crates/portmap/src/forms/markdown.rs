@@ -18,7 +18,7 @@ pub(super) fn draw(map: &Map) -> String {
     for row in &map.ports {
         let none = row.passages.is_empty().then_some(None);
         for passage in row.passages.iter().map(Some).chain(none) {
-            let place = passage.map(|passage| &passage.place).or(row.place.as_ref());
+            let place = passage.and_then(|passage| passage.place.as_ref()).or(row.place.as_ref());
             let role = [row.role, row.protocol].into_iter().flatten().collect::<Vec<_>>().join(" ");
             let _ = write!(
                 page,

@@ -46,7 +46,7 @@ fn cells(row: &Row, passage: Option<&Passage>, is_first: bool, is_joined: bool) 
         (Some(role), Some(protocol)) => format!("{role} {protocol}"),
         (role, _) => role.unwrap_or_default().to_owned(),
     };
-    let place = passage.map(|passage| &passage.place).or(row.place.as_ref());
+    let place = passage.and_then(|passage| passage.place.as_ref()).or(row.place.as_ref());
     let mut cells = vec![
         first(row.reach.to_owned()),
         first(row.socket()),

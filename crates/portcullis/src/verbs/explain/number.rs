@@ -62,7 +62,7 @@ fn external(answer: &mut Answer, row: &Row) {
         answer.say(
             "leads to",
             format!("{when} → {}, for {}", behind(passage), passage.who),
-            Some(passage.place.short()),
+            passage.place.as_ref().map(Place::short),
         );
         for end in &passage.leads_to {
             answer.say("leads to", format!("  and on to {}", plain(end)), None);
