@@ -74,7 +74,7 @@ const DAY: u64 = 24 * 3600;
 const ROTATION: Rotation =
     Rotation { purpose: "assertion", replaced_after: 30 * DAY, used_after: 2 * 3600, valid_for: DAY };
 /// How often keys are seen to.
-const KEEP: Duration = Duration::from_secs(60);
+const KEEP: Duration = Duration::from_mins(1);
 
 impl Assertions {
     /// With the store's keys, of which one is made if there is none.
@@ -138,7 +138,7 @@ impl Assertions {
         let mut token = BASE64_URL_SAFE_NO_PAD.encode(header.to_string());
         token.push('.');
         token.push_str(&BASE64_URL_SAFE_NO_PAD.encode(serde_json::to_vec(&claims).ok()?));
-        let signature = key.key.sign(&self.random, token.as_bytes()).ok()?;
+        let signature = key.material.sign(&self.random, token.as_bytes()).ok()?;
         token.push('.');
         token.push_str(&BASE64_URL_SAFE_NO_PAD.encode(signature));
         Some(Assertion { token: token.into(), valid_until: exp.min(now + lifetime / 2) })
@@ -148,7 +148,7 @@ impl Assertions {
 /// RFC 7518 6.2.1.
 fn public(key: &Key<EcdsaKeyPair>) -> Value {
     // An uncompressed point: 4, x, y.
-    let point = key.key.public_key().as_ref();
+    let point = key.material.public_key().as_ref();
     let coordinate = |range| point.get(range).map(|bytes| BASE64_URL_SAFE_NO_PAD.encode(bytes));
     json!({
         "kty": "EC", "crv": "P-256", "use": "sig", "alg": "ES256", "kid": key_id(key),
@@ -184,7 +184,7 @@ mod tests {
     }
 
     async fn opened(vault: &Vault) -> Assertions {
-        let settings = AssertionSettings { issuer: "https://proxy".into(), lifetime: Duration::from_secs(60) };
+        let settings = AssertionSettings { issuer: "https://proxy".into(), lifetime: Duration::from_mins(1) };
         Assertions::open(vault.clone(), settings).await.unwrap()
     }
 

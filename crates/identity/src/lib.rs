@@ -22,6 +22,7 @@ pub mod introspection;
 pub mod jwt;
 pub mod keys;
 pub mod local;
+pub mod oidc;
 mod own_keys;
 pub mod pages;
 mod presented;

@@ -19,12 +19,12 @@ pub(super) struct Policy {
 }
 
 /// For an account the longest delay is short: a stranger who guesses must not lock its owner out for long.
-pub(super) const ACCOUNT: Policy = Policy { free: 5, longest: Duration::from_secs(60) };
+pub(super) const ACCOUNT: Policy = Policy { free: 5, longest: Duration::from_mins(1) };
 /// Many people may share a source.
-const SOURCE: Policy = Policy { free: 20, longest: Duration::from_secs(900) };
+const SOURCE: Policy = Policy { free: 20, longest: Duration::from_mins(15) };
 
 /// After so long without an attempt, half of them are forgotten.
-const HALVED: Duration = Duration::from_secs(900);
+const HALVED: Duration = Duration::from_mins(15);
 
 const ROWS: usize = 2;
 const WIDTH: usize = 4096;

@@ -47,7 +47,7 @@ pub(crate) struct Key<K> {
     pub(crate) id: u32,
     created: u64,
     /// The key itself.
-    pub(crate) key: K,
+    pub(crate) material: K,
 }
 
 /// Why there are no keys.
@@ -103,7 +103,7 @@ impl<K> KeyRing<K> {
         }
         let read = |row: &KeyRow| match self.find(row.id) {
             Some(key) => Some(key),
-            None => Some(Arc::new(Key { id: row.id, created: row.created, key: (self.read)(&row.secret)? })),
+            None => Some(Arc::new(Key { id: row.id, created: row.created, material: (self.read)(&row.secret)? })),
         };
         self.keys.store(Arc::new(rows.iter().filter_map(read).collect()));
     }

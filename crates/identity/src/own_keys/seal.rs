@@ -42,7 +42,7 @@ impl Seal {
     pub(crate) fn close(&self, purpose: &str, bound: &str, plain: &[u8], now: u64) -> Option<Vec<u8>> {
         let key = self.keys.current(now)?;
         let mut inner = plain.to_vec();
-        let nonce = key.key.seal_in_place_append_tag(aad(purpose, bound), &mut inner).ok()?;
+        let nonce = key.material.seal_in_place_append_tag(aad(purpose, bound), &mut inner).ok()?;
         let mut sealed = Vec::with_capacity(HEAD + inner.len());
         sealed.push(FORM);
         sealed.extend_from_slice(&key.id.to_be_bytes());
@@ -61,7 +61,7 @@ impl Seal {
         }
         let key = self.keys.find(u32::from_be_bytes(*id))?;
         let mut inner = inner.to_vec();
-        let length = key.key.open_in_place(Nonce::from(nonce), aad(purpose, bound), &mut inner).ok()?.len();
+        let length = key.material.open_in_place(Nonce::from(nonce), aad(purpose, bound), &mut inner).ok()?.len();
         inner.truncate(length);
         Some(inner)
     }

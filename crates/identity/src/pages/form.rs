@@ -81,11 +81,10 @@ fn comes_from(headers: &HeaderMap, site: Site<'_>) -> bool {
         (lines.next().and_then(|line| line.to_str().ok()), lines.next().is_none())
     };
     match (one("sec-fetch-site"), one("origin")) {
-        ((_, false), _) | (_, (_, false)) => false,
+        ((_, false), _) | (_, (_, false)) | ((None, _), (None, _)) => false,
         ((Some(from), _), (None | Some("null"), _)) => from == "same-origin",
         ((Some(from), _), (Some(origin), _)) => from == "same-origin" && origin == site.origin(),
         ((None, _), (Some(origin), _)) => origin == site.origin(),
-        ((None, _), (None, _)) => false,
     }
 }
 

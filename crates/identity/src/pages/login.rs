@@ -29,7 +29,13 @@ impl Pages {
     pub(super) async fn login(&self, visit: &Visit<'_>) -> Answer {
         let to = visit.query.return_to();
         let named = visit.query.field("provider");
-        self.login_page(visit, &to, &Mistake { provider: named.as_deref(), ..Mistake::default() }, StatusCode::OK)
+        let mut offered = self.offered(visit.context).filter(|provider| is_meant(provider, named.as_deref()));
+        // Where there is nothing to choose, nobody is asked to.
+        if let (Some(PeopleProvider::Oidc(provider)), None) = (offered.next(), offered.next()) {
+            return self.start(visit, provider, &to).await;
+        }
+        let mistake = Mistake { provider: named.as_deref(), ..Mistake::default() };
+        self.login_page(visit, &to, &mistake, StatusCode::OK)
     }
 
     /// `POST login` with `user` and `password`
@@ -83,15 +89,18 @@ impl Pages {
 
     fn login_page(&self, visit: &Visit<'_>, to: &ReturnTo, mistake: &Mistake<'_>, status: StatusCode) -> Answer {
         let context = visit.context;
-        let is_meant = |provider: &&PeopleProvider| mistake.provider.is_none_or(|name| **provider.name() == *name);
-        let offered: Vec<_> = self.offered(context).filter(is_meant).collect();
-        let local = offered.iter().find_map(|provider| match provider {
-            PeopleProvider::Local(provider) => Some(provider),
-        });
-        if offered.is_empty() {
+        let mut local = None;
+        let mut choices = Vec::new();
+        for provider in self.offered(context) {
+            match provider {
+                PeopleProvider::Local(provider) => local = local.or(Some(provider)),
+                PeopleProvider::Oidc(provider) => choices.push(Choice { name: provider.name() }),
+            }
+        }
+        let is_meant = |provider| is_meant(provider, mistake.provider);
+        if !self.offered(context).any(is_meant) {
             return no_way_in();
         }
-        let choices: Vec<Choice<'_>> = Vec::new();
         let opened = form::open(self.sessions.seal(), visit.headers, context.site, Action::LogIn, visit.now);
         let Some(opened) = opened else { return no_way_in() };
         let form =
@@ -131,10 +140,15 @@ impl Pages {
     }
 
     fn offered_local<'a>(&'a self, visit: &'a Visit<'_>, name: &str) -> Option<&'a LocalProvider> {
-        self.offered(visit.context).find(|provider| **provider.name() == *name).map(|provider| match provider {
-            PeopleProvider::Local(provider) => &**provider,
+        self.offered(visit.context).find_map(|provider| match provider {
+            PeopleProvider::Local(provider) if **provider.name() == *name => Some(&**provider),
+            _ => None,
         })
     }
+}
+
+fn is_meant(provider: &PeopleProvider, name: Option<&str>) -> bool {
+    name.is_none_or(|name| **provider.name() == *name)
 }
 
 fn no_way_in() -> Answer {

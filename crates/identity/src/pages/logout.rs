@@ -35,7 +35,18 @@ impl Pages {
             return Answer::html(StatusCode::FORBIDDEN, html::problem("You are still logged in", what, None));
         }
         match self.sessions.end_by_cookie(&visit.presented()).await {
-            Ok(_) => Answer::html(StatusCode::OK, html::logged_out()).cookie(Cookie::Session.clear(site)),
+            Ok(ended) => {
+                let provider = ended.as_ref().and_then(|ended| self.oidc(&ended.provider));
+                let elsewhere = match (provider, &ended) {
+                    (Some(provider), Some(ended)) => provider.end_session(site, ended.id_token.as_ref()).await,
+                    _ => None,
+                };
+                let answer = match elsewhere {
+                    Some(address) => Answer::see_other(&address),
+                    None => Answer::html(StatusCode::OK, html::logged_out()),
+                };
+                answer.cookie(Cookie::Session.clear(site))
+            }
             Err(error) => {
                 tracing::warn!(%error, "a session was ended here, but not in the store");
                 unavailable().cookie(Cookie::Session.clear(site))

@@ -13,6 +13,7 @@
 //! - Every answer says `no-store`, but for the style sheet and the public keys.
 
 mod answer;
+mod at_provider;
 mod form;
 mod html;
 mod login;
@@ -33,8 +34,12 @@ use url::form_urlencoded;
 
 use crate::{
     Basis, NotProven, Presented, Standing, assertion::Assertions, cookie::Cookie, local::LocalProvider,
-    session::Sessions, site::Site,
+    oidc::OidcProvider, session::Sessions, site::Site,
 };
+
+/// Pages with the name of a provider in their path.
+const CALLBACK: &str = "callback/";
+const BACK_CHANNEL: &str = "backchannel/";
 
 /// Bytes of a query that are read.
 const LONGEST_QUERY: usize = 8 * 1024;
@@ -44,6 +49,8 @@ const LONGEST_QUERY: usize = 8 * 1024;
 pub enum PeopleProvider {
     /// Our own form.
     Local(Arc<LocalProvider>),
+    /// A provider with pages of its own.
+    Oidc(Arc<OidcProvider>),
 }
 
 impl PeopleProvider {
@@ -51,6 +58,7 @@ impl PeopleProvider {
     pub fn name(&self) -> &Arc<str> {
         match self {
             Self::Local(provider) => provider.name(),
+            Self::Oidc(provider) => provider.name(),
         }
     }
 }
@@ -99,7 +107,8 @@ impl Pages {
         let visit =
             Visit { headers: &head.headers, query: Query(query), body: &body, context, now: crate::standing::now() };
         let page = head.uri.path().strip_prefix(PREFIX).unwrap_or_default();
-        let is_head = head.method == Method::HEAD;
+        // Whoever only looks must not use up a login that is under way.
+        let is_head = head.method == Method::HEAD && !page.starts_with(CALLBACK);
         let method = if is_head { &Method::GET } else { &head.method };
         let answer = match (page, method.as_str()) {
             ("login", "GET") => self.login(&visit).await,
@@ -109,6 +118,10 @@ impl Pages {
             ("me", "GET") => self.me(&visit).await,
             ("jwks.json", "GET") => self.keys(),
             ("style.css", "GET") => style(),
+            (page, "GET") if page.starts_with(CALLBACK) => self.callback(&visit, &page[CALLBACK.len()..]).await,
+            (page, "POST") if page.starts_with(BACK_CHANNEL) => {
+                self.back_channel(&visit, &page[BACK_CHANNEL.len()..]).await
+            }
             (page, _) => match allowed(page) {
                 None => Answer::problem(StatusCode::NOT_FOUND, "there is no such page of the access proxy"),
                 Some(methods) => Answer::problem(StatusCode::METHOD_NOT_ALLOWED, "this page is not for this method")
@@ -204,6 +217,8 @@ fn allowed(page: &str) -> Option<&'static str> {
     match page {
         "login" | "logout" => Some("GET, HEAD, POST"),
         "me" | "jwks.json" | "style.css" => Some("GET, HEAD"),
+        page if page.starts_with(CALLBACK) => Some("GET"),
+        page if page.starts_with(BACK_CHANNEL) => Some("POST"),
         _ => None,
     }
 }

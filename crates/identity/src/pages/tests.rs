@@ -11,6 +11,8 @@ use crate::{State, Vault, assertion::AssertionSettings, session::SessionSettings
 const PASSWORD: &str = "correct horse battery";
 const HTTPS: Site<'static> = Site { scheme: "https", authority: "shop.example.com" };
 
+type Headers<'a> = &'a [(&'a str, &'a str)];
+
 struct World {
     pages: Pages,
     names: Vec<Arc<str>>,
@@ -42,7 +44,7 @@ impl World {
         };
         vault.write(move |all| all.users().put(&row)).await.unwrap();
         let sessions = Arc::new(Sessions::open(vault.clone(), SessionSettings::default()).await.unwrap());
-        let settings = AssertionSettings { issuer: "p".into(), lifetime: std::time::Duration::from_secs(60) };
+        let settings = AssertionSettings { issuer: "p".into(), lifetime: std::time::Duration::from_mins(1) };
         let assertions = Arc::new(Assertions::open(vault.clone(), settings).await.unwrap());
         let local = PeopleProvider::Local(Arc::new(LocalProvider::new("people".into(), vault).unwrap()));
         Self { pages: Pages { sessions, providers: vec![local], assertions }, names: vec!["people".into()] }
@@ -187,7 +189,7 @@ async fn a_form_that_was_not_sent_from_our_own_page_by_this_browser_does_nothing
     browser.log_in(PASSWORD, "/").await;
     let log_out = field(&browser.get("/.portcullis/logout").await, "token");
     let origin = ("origin", "https://shop.example.com");
-    let table: [(&str, &[(&str, &str)], &str); 10] = [
+    let table: [(&str, Headers<'_>, &str); 10] = [
         (&token, &[("sec-fetch-site", "cross-site"), origin], "from another site"),
         (&token, &[("sec-fetch-site", "same-site"), origin], "from a neighbour"),
         (&token, &[("sec-fetch-site", "none")], "typed"),
@@ -305,7 +307,7 @@ async fn cookie_bombs_and_doubled_cookies_log_nobody_in_and_cost_no_session() {
     let mut browser = world.browser();
     browser.log_in(PASSWORD, "/").await;
     let session = browser.cookies["__Host-portcullis"].clone();
-    let bomb: String = (0..5000).map(|number| format!("c{number}={}; ", "x".repeat(100))).collect();
+    let bomb = format!("c={}; ", "x".repeat(100)).repeat(5000);
     let table = [
         (format!("{bomb}__Host-portcullis={session}"), 200, "among thousands"),
         (format!("__Host-portcullis={session}; __Host-portcullis={session}"), 401, "twice"),

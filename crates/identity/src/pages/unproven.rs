@@ -55,10 +55,12 @@ fn accepts_html(accept: &str) -> bool {
 mod tests {
     use super::*;
 
+    type Headers<'a> = &'a [(&'a str, &'a str)];
+
     #[test]
     fn a_browser_that_navigates_is_sent_to_the_login_and_a_program_is_not() {
         const HTML: (&str, &str) = ("accept", "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8");
-        let table: [(&str, &[(&str, &str)], Asks); 10] = [
+        let table: [(&str, Headers<'_>, Asks); 10] = [
             ("GET", &[("sec-fetch-mode", "navigate"), HTML], Asks::Page),
             ("HEAD", &[HTML], Asks::Page),
             ("GET", &[HTML], Asks::Page),

@@ -60,12 +60,7 @@ pub struct SessionSettings {
 
 impl Default for SessionSettings {
     fn default() -> Self {
-        Self {
-            idle: Duration::from_secs(3600),
-            lifetime: Duration::from_secs(12 * 3600),
-            most: 50_000,
-            most_of_a_person: 50,
-        }
+        Self { idle: Duration::from_hours(1), lifetime: Duration::from_hours(12), most: 50_000, most_of_a_person: 50 }
     }
 }
 
@@ -149,7 +144,7 @@ impl Sessions {
     /// Everything that the store knows. Needs [`Sessions::tend`] beside it from then on.
     pub async fn open(vault: Vault, settings: SessionSettings) -> Result<Self, KeyError> {
         // Keys outlast what any later setting of the lifetime could have sealed with them, up to a month.
-        let valid_for = settings.lifetime.max(Duration::from_secs(30 * 24 * 3600));
+        let valid_for = settings.lifetime.max(Duration::from_hours(30 * 24));
         let sessions = Self {
             vault,
             seal: Seal::new(valid_for.as_secs()),
