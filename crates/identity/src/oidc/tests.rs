@@ -54,7 +54,7 @@ impl World {
         let other = SigningKey::new(Algorithm::Es256);
         let behaviour = Arc::new(Mutex::new(Behaviour {
             bend: json!({}),
-            header: json!({ "kid": "k1" }),
+            header: json!({ "alg": "ES256", "kid": "k1" }),
             error: None,
             groups: vec!["staff"],
             foreign_key: false,
@@ -212,7 +212,7 @@ async fn claims_of_the_userinfo_endpoint_come_over_those_of_the_token_if_it_is_a
 
 #[tokio::test]
 async fn an_id_token_that_is_not_for_this_login_here_and_now_is_refused() {
-    let none = json!({ "kid": "k1" });
+    let none = json!({ "alg": "ES256", "kid": "k1" });
     let table = [
         (json!({ "nonce": "another" }), none.clone(), "wrong-nonce"),
         (json!({ "nonce": null }), none.clone(), "wrong-nonce"),
@@ -227,8 +227,8 @@ async fn an_id_token_that_is_not_for_this_login_here_and_now_is_refused() {
         (json!({ "iat": now() + 600 }), none.clone(), "issued-in-the-future"),
         (json!({ "at_hash": "AAAAAAAAAAAAAAAAAAAAAA" }), none.clone(), "wrong-at-hash"),
         (json!({ "sub": null }), none.clone(), "no-subject"),
-        (json!({}), json!({ "kid": "k1", "typ": "logout+jwt" }), "wrong-type"),
-        (json!({}), json!({ "kid": "k1", "typ": "at+jwt" }), "wrong-type"),
+        (json!({}), json!({ "alg": "ES256", "kid": "k1", "typ": "logout+jwt" }), "wrong-type"),
+        (json!({}), json!({ "alg": "ES256", "kid": "k1", "typ": "at+jwt" }), "wrong-type"),
     ];
     let world = World::new().await;
     for (bend, header, reason) in table {
@@ -339,7 +339,7 @@ async fn a_refresh_that_speaks_of_somebody_else_ends_the_session() {
 #[tokio::test]
 async fn the_provider_logs_people_out_and_nobody_else_does() {
     let world = World::new().await;
-    let typed = json!({ "kid": "k1", "typ": "logout+jwt" });
+    let typed = json!({ "alg": "ES256", "kid": "k1", "typ": "logout+jwt" });
     let event = "http://schemas.openid.net/event/backchannel-logout";
     let table = [
         (json!({ "nonce": "n" }), typed.clone(), "a nonce: an ID token"),
@@ -354,7 +354,7 @@ async fn the_provider_logs_people_out_and_nobody_else_does() {
         (json!({ "exp": now() - 60 }), typed.clone(), "expired"),
         (json!({ "aud": "other" }), typed.clone(), "for another client"),
         (json!({ "iss": "https://evil.example" }), typed.clone(), "of another issuer"),
-        (json!({}), json!({ "kid": "k1", "typ": "at+jwt" }), "an access token"),
+        (json!({}), json!({ "alg": "ES256", "kid": "k1", "typ": "at+jwt" }), "an access token"),
     ];
     for (bend, header, what) in table {
         let token = world.logout_token(&bend, &header);
