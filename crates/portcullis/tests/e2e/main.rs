@@ -40,3 +40,4 @@ mod tcp;
 mod tls;
 mod token;
 mod upgrade;
+mod users;
