@@ -1,13 +1,13 @@
 //! What is good for one use, and has been used.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, fmt};
 
 /// Remembered at once; past it the one that ends first is forgotten, and with it only this second line of defence: a
 /// code is good for one use at the provider too.
 const MOST: usize = 10_000;
 
 /// Texts that were used, until they would not be valid any more.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Spent {
     until: HashMap<Box<str>, u64>,
 }
@@ -24,6 +24,13 @@ impl Spent {
             self.until.remove(&first);
         }
         self.until.insert(text.into(), until).is_none_or(|known| known <= now)
+    }
+}
+
+/// How many there are, not what they are.
+impl fmt::Debug for Spent {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Spent").field("count", &self.until.len()).finish()
     }
 }
 
