@@ -13,25 +13,37 @@
 //! - Secrets (tokens, cookies, passwords) are in no `Debug`, no error and no log.
 
 mod answers;
+pub mod assertion;
 mod authenticator;
 pub mod aws;
+pub mod cookie;
 pub mod dpop;
 pub mod fetch;
 pub mod introspection;
 pub mod jwt;
 pub mod keys;
+pub mod local;
+pub mod oidc;
+mod own_keys;
+pub mod pages;
 mod presented;
 mod principal;
 mod refusal;
 mod secret;
+pub mod session;
+mod site;
 mod standing;
 mod strict_json;
 #[cfg(test)]
 mod stub;
+mod vault;
 
 pub use authenticator::{Authenticator, Provider, ProviderId, Registry};
+pub use own_keys::KeyError;
 pub use presented::{ClientCertificate, Presented, Scheme};
 pub use principal::{Kind, Principal};
 pub use refusal::{NotProven, Refusal};
 pub use secret::Secret;
+pub use site::Site;
 pub use standing::{Basis, Binding, Standing, State};
+pub use vault::{Vault, VaultError};

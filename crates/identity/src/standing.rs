@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU8, Ordering},
+        atomic::{AtomicU8, AtomicU64, Ordering},
     },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -27,6 +27,8 @@ pub struct Standing {
     /// The services that it may be used for; `None`: all of them, as far as the policy goes.
     pub services: Option<Box<[Box<str>]>>,
     state: AtomicU8,
+    /// In seconds since 1970; 0: never.
+    last_use: AtomicU64,
     changed: Notify,
 }
 
@@ -76,6 +78,7 @@ impl Standing {
             bound_to: None,
             services: None,
             state: AtomicU8::new(State::Current as u8),
+            last_use: AtomicU64::new(0),
             changed: Notify::new(),
         }
     }
@@ -110,6 +113,19 @@ impl Standing {
             && self.basis == other.basis
             && self.bound_to == other.bound_to
             && self.services == other.services
+    }
+
+    /// Notes that it was relied on at this moment (seconds since 1970): a login that nobody uses ends. Whoever keeps a
+    /// standing in a cache says so with every request that it answers by it; it costs a load, and once a second a store.
+    pub fn used(&self, now: u64) {
+        if self.last_use.load(Ordering::Relaxed) < now {
+            self.last_use.fetch_max(now, Ordering::Relaxed);
+        }
+    }
+
+    /// When it was last relied on, in seconds since 1970.
+    pub fn last_use(&self) -> u64 {
+        self.last_use.load(Ordering::Relaxed)
     }
 
     /// Its state, without regard to time.

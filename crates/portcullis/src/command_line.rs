@@ -3,7 +3,9 @@
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::{
-    verbs::{audit, check, drain, explain, generate, import, init, map, ports, probe, reload, run, schema, status, token},
+    verbs::{
+        audit, check, drain, explain, generate, import, init, map, ports, probe, reload, run, schema, status, token, user,
+    },
     verdict::Verdict,
 };
 
@@ -45,6 +47,7 @@ pub(crate) enum Verb {
     Token(token::Token),
     Reload(reload::Reload),
     Drain(drain::Drain),
+    User(user::User),
 }
 
 impl Verb {
@@ -66,6 +69,7 @@ impl Verb {
             Self::Token(verb) => verb.run(),
             Self::Reload(verb) => verb.run(),
             Self::Drain(verb) => verb.run(),
+            Self::User(verb) => verb.run(),
         }
     }
 }

@@ -100,6 +100,15 @@ impl Claims {
     }
 }
 
+impl Claims {
+    /// The same with the claims of another document of the same provider over them (OpenID Connect Core 5.3).
+    #[must_use]
+    pub(crate) fn overlaid(mut self, over: Self) -> Self {
+        self.0.extend(over.0);
+        self
+    }
+}
+
 impl From<Map<String, Value>> for Claims {
     fn from(map: Map<String, Value>) -> Self {
         Self(map)

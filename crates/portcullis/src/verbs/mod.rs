@@ -15,3 +15,4 @@ pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod status;
 pub(crate) mod token;
+pub(crate) mod user;

@@ -44,3 +44,4 @@ mod tcp;
 mod tls;
 mod token;
 mod upgrade;
+mod users;
