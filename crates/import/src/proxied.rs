@@ -71,7 +71,9 @@ impl<'p> Writer<'p> {
         }
         if !used.is_empty() {
             text.push_str("\nservices:\n");
-            used.into_iter().for_each(|service| self.service(service, &mut text));
+            for service in used {
+                self.service(service, &mut text);
+            }
         }
         if !self.proxied.routes.is_empty() {
             text.push_str("\nroutes:\n");
@@ -177,16 +179,16 @@ impl<'p> Writer<'p> {
         }
         match &route.action {
             Action::Service(key) => {
-                keys.push(format!("service: {}", self.services.get(key.as_str()).cloned().unwrap_or_default()))
+                keys.push(format!("service: {}", self.services.get(key.as_str()).cloned().unwrap_or_default()));
             }
             Action::Redirect { to, status } => {
-                keys.push(format!("redirect: {{ to: {}, status: {status} }}", quoted(to)))
+                keys.push(format!("redirect: {{ to: {}, status: {status} }}", quoted(to)));
             }
             Action::Respond { status, body } if body.is_empty() => {
-                keys.push(format!("respond: {{ status: {status} }}"))
+                keys.push(format!("respond: {{ status: {status} }}"));
             }
             Action::Respond { status, body } => {
-                keys.push(format!("respond: {{ status: {status}, body: {} }}", quoted(body)))
+                keys.push(format!("respond: {{ status: {status}, body: {} }}", quoted(body)));
             }
         }
         match &route.allow {

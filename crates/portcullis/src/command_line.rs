@@ -4,7 +4,8 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::{
     verbs::{
-        audit, check, drain, explain, generate, import, init, map, ports, probe, reload, run, schema, status, token, user,
+        audit, check, drain, explain, generate, import, init, map, ports, probe, reload, run, schema, status, token,
+        user,
     },
     verdict::Verdict,
 };

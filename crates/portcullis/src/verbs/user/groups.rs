@@ -9,6 +9,7 @@ use crate::{output, verbs::ports::StoreArguments, verdict::Verdict};
 ///
 /// It holds at once, also for sessions that are open.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_field_names, reason = "the field is the name of the argument")]
 pub(crate) struct Groups {
     /// Name
     #[arg(value_name = "NAME")]
