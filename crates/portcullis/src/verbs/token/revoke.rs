@@ -84,6 +84,7 @@ fn unknown(key: &str, known: &[TokenRow]) -> String {
             .to_owned();
     }
     let names = known.iter().flat_map(|row| [&*row.name, &*row.id]);
-    let meant = argument::nearest(key, names).map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
+    let meant =
+        argument::nearest(key, names).map_or_else(|| ";".to_owned(), |name| format!("; did you mean `{name}`?"));
     format!("there is no key with the id or name {key:?}{meant} `portcullis token list --all` shows those there are")
 }
