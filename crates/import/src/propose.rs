@@ -25,12 +25,15 @@ pub struct Machine {
     pub compose_files: Vec<String>,
     /// The number of the proposed port, which nobody has.
     pub port: u16,
+    /// The folder in which the file will lie, and the socket of the admin port beside it.
+    pub folder: std::path::PathBuf,
 }
 
 /// The text of a first file. It opens nothing to anybody who could not reach it before.
 pub fn propose(machine: &Machine) -> String {
     let (services, others) = sorted(&machine.listeners);
     let number = machine.port;
+    let socket = machine.folder.join("portcullis-admin.sock");
     // Writing to a string cannot fail.
     let mut text = "# Proposed by `portcullis init` from what listens on this machine. Read it, change it, then: portcullis check\n".to_owned();
     for file in &machine.compose_files {
@@ -40,7 +43,8 @@ pub fn propose(machine: &Machine) -> String {
         text,
         "\nports:\n  # Out of reach of the network. To be reached from outside: listen 0.0.0.0:443, role public, protocol https, tls.\n  \
          local: {{ listen: 127.0.0.1:{number}, role: internal, protocol: http, from: [127.0.0.0/8] }}\n  \
-         admin: {{ listen: \"unix:portcullis-admin.sock\", role: admin }}\n"
+         admin: {{ listen: \"unix:{}\", role: admin }}\n",
+        socket.display()
     );
     for note in others {
         let _ = writeln!(text, "  # {note}");
@@ -133,6 +137,7 @@ mod tests {
     #[test]
     fn a_proposal_opens_nothing_and_says_what_is_wide_already() {
         let machine = Machine {
+            folder: "/srv".into(),
             listeners: vec![
                 found("0.0.0.0:3000", "node"),
                 found("[::]:3000", "node"),

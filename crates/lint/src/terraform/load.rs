@@ -212,7 +212,9 @@ fn parse(text: &str, file: FileId) -> (Option<Body>, Vec<Finding>) {
         };
         mistakes.push(mistake(file, &error));
         let broken = block_around(&left, error.location().offset());
-        if mistakes.len() > MAX_MISTAKES || left[broken.clone()].trim().is_empty() {
+        // What is nested too deeply is one mistake, however often it could be found again further in.
+        let is_bound = mistakes.last().is_some_and(|mistake| mistake.rule.id == reading::BOUNDS.id);
+        if is_bound || mistakes.len() > MAX_MISTAKES || left[broken.clone()].trim().is_empty() {
             return (None, mistakes);
         }
         let mut bytes = left.into_owned().into_bytes();

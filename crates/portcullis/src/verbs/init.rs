@@ -49,7 +49,8 @@ impl Init {
         else {
             bail!("no number from {} to {} is free on 127.0.0.1", NUMBERS.start(), NUMBERS.end());
         };
-        let text = propose(&Machine { listeners, compose_files: here.map(str::to_owned).collect(), port });
+        let folder = std::env::current_dir().context("there is no current folder")?;
+        let text = propose(&Machine { listeners, compose_files: here.map(str::to_owned).collect(), port, folder });
         match &self.output {
             None => output::print(&text)?,
             Some(to) => {
