@@ -71,8 +71,8 @@ fn recognises(path: &Path, text: &str) -> bool {
 
 fn check(inputs: &Inputs, files: &[FileId]) -> Part {
     let mut part = Part::default();
-    for (_, loaded) in load_mains(inputs, files) {
-        let mut files = Files { inputs, sources: &loaded.sources, known: HashMap::new() };
+    for (main, loaded) in load_mains(inputs, files) {
+        let mut files = Files::of(main, inputs, &loaded.sources);
         part.findings.extend(loaded.findings.iter().filter_map(|finding| files.told(finding)));
         if let Some(declared) = &loaded.declared {
             part.facts.absorb(facts::of(declared, &mut files));
@@ -116,7 +116,15 @@ struct Files<'a> {
     known: HashMap<FileId, Option<FileId>>,
 }
 
-impl Files<'_> {
+impl<'a> Files<'a> {
+    /// The main file is the first of its sources. It is known as what was read, since its path may name nothing
+    /// (standard input) or another text by now.
+    fn of(main: FileId, inputs: &'a Inputs, sources: &'a Sources) -> Self {
+        let first = FileId::default();
+        inputs.show_instead(main, sources.masked(first));
+        Self { inputs, sources, known: HashMap::from([(first, Some(main))]) }
+    }
+
     fn told(&mut self, finding: &Declared) -> Option<Finding> {
         let related = finding.related.iter().filter_map(|(span, label)| Some((self.span(*span)?, label.clone())));
         let related = related.collect();
@@ -148,5 +156,19 @@ fn severity(severity: rule::Severity) -> Severity {
     match severity {
         rule::Severity::Error => Severity::High,
         rule::Severity::Warning => Severity::Low,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn findings_lie_in_the_text_that_was_given_and_not_in_a_file_of_that_path() {
+        let inputs = Inputs::default();
+        let given = inputs.add(Path::new("standard input"), b"ports: 1\n".to_vec()).expect("text");
+        let part = check(&inputs, &[given]);
+        assert!(part.findings.iter().any(|finding| inputs.excerpt(finding.span) == "1"), "{:?}", part.findings);
+        assert!(part.findings.iter().all(|finding| finding.span.file == given), "{:?}", part.findings);
     }
 }
