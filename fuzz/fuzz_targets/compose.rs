@@ -2,9 +2,7 @@
 //! the texts, never a panic.
 #![no_main]
 
-mod format;
-
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let parts = ["compose.yaml", "compose.override.yaml"].into_iter().zip(data.splitn(2, |byte| *byte == 0xff));
-    format::read("Compose", &parts.collect::<Vec<_>>());
+    portcullis_fuzz::format::read("Compose", &parts.collect::<Vec<_>>());
 });

@@ -2,15 +2,12 @@
 //! within the text, never a panic.
 #![no_main]
 
-mod format;
-
 use std::path::Path;
 
 use portcullis_lint::{check, inputs::Inputs};
 
-const NAMES: [&str; 8] = [
-    "compose.yaml", "pod.yaml", "main.tf", "Dockerfile", "web.socket", "haproxy.cfg", "nginx.conf", "portcullis.yaml",
-];
+const NAMES: [&str; 8] =
+    ["compose.yaml", "pod.yaml", "main.tf", "Dockerfile", "web.socket", "haproxy.cfg", "nginx.conf", "portcullis.yaml"];
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let inputs = Inputs::default();
@@ -20,6 +17,6 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     });
     let files: Vec<_> = added.collect();
     for finding in check(&inputs, &files, |_| true).findings {
-        format::lies_within(&finding, &inputs);
+        portcullis_fuzz::format::lies_within(&finding, &inputs);
     }
 });

@@ -10,7 +10,6 @@ mod hyper_server;
 #[allow(dead_code)]
 #[path = "../../crates/h1/tests/conformance/reading.rs"]
 mod reading;
-mod runtime;
 
 fuzz_target!(|input: &[u8]| {
     // The last byte is the length of the reads, so that seeds can be written as they are sent.
@@ -20,6 +19,6 @@ fuzz_target!(|input: &[u8]| {
         assert_eq!(reading::requests(bytes, &[1 + usize::from(length)], &limits), whole);
     }
     let (ours, end) = reading::requests(bytes, &[], &Limits::default());
-    let theirs = runtime::block_on(hyper_server::read(bytes));
+    let theirs = portcullis_fuzz::runtime::block_on(hyper_server::read(bytes));
     assert_eq!(hyper_server::difference(&ours, end, &theirs), None, "ours {ours:#?} {end:?}\ntheirs {theirs:#?}");
 });

@@ -13,7 +13,6 @@ mod hyper_server;
 #[allow(dead_code)]
 #[path = "../../crates/h1/tests/conformance/reading.rs"]
 mod reading;
-mod runtime;
 
 fuzz_target!(|input: &[u8]| {
     // The last byte is the length of the reads, and says whether HEAD was asked.
@@ -24,7 +23,7 @@ fuzz_target!(|input: &[u8]| {
         assert_eq!(reading::responses(bytes, &[1 + usize::from(last % 64)], method.as_bytes(), &limits), whole);
     }
     let (ours, end) = reading::responses(bytes, &[], method.as_bytes(), &Limits::default());
-    let theirs = runtime::block_on(hyper_client::read(bytes, method));
+    let theirs = portcullis_fuzz::runtime::block_on(hyper_client::read(bytes, method));
     let difference = hyper_client::difference(&ours, end, theirs.as_ref());
     assert_eq!(difference, None, "ours {ours:#?} {end:?}\ntheirs {theirs:#?}");
 });

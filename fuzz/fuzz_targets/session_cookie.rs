@@ -1,8 +1,6 @@
 //! `Cookie` lines and the sealed session cookie in them: nothing that is made up proves anybody.
 #![no_main]
 
-mod runtime;
-
 use std::cell::LazyCell;
 
 use libfuzzer_sys::fuzz_target;
@@ -14,7 +12,7 @@ use portcullis_identity::{
 thread_local! {
     static SESSIONS: LazyCell<Sessions> = LazyCell::new(|| {
         let vault = Vault::new(portcullis_store::Store::in_memory().unwrap());
-        runtime::block_on(Sessions::open(vault, SessionSettings::default())).unwrap()
+        portcullis_fuzz::runtime::block_on(Sessions::open(vault, SessionSettings::default())).unwrap()
     });
 }
 

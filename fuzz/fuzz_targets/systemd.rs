@@ -1,6 +1,4 @@
 //! Any bytes as a systemd unit: findings and fixes with places inside of the text, never a panic.
 #![no_main]
 
-mod format;
-
-libfuzzer_sys::fuzz_target!(|data: &[u8]| format::read("systemd", &[("app.socket", data)]));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| portcullis_fuzz::format::read("systemd", &[("app.socket", data)]));

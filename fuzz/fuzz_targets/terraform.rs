@@ -2,12 +2,11 @@
 //! never a panic.
 #![no_main]
 
-mod format;
-
 const VARIABLES: &[u8] = b"variable \"ports\" {}\nvariable \"networks\" {}\n";
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| match data.split_first() {
-    Some((b'{', _)) => format::read("Terraform", &[("plan.json", data)]),
-    Some((b'=', values)) => format::read("Terraform", &[("main.tf", VARIABLES), ("terraform.tfvars", values)]),
-    _ => format::read("Terraform", &[("main.tf", data)]),
+    Some((b'{', _)) => portcullis_fuzz::format::read("Terraform", &[("plan.json", data)]),
+    Some((b'=', values)) =>
+        portcullis_fuzz::format::read("Terraform", &[("main.tf", VARIABLES), ("terraform.tfvars", values)]),
+    _ => portcullis_fuzz::format::read("Terraform", &[("main.tf", data)]),
 });

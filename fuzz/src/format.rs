@@ -9,7 +9,7 @@ use portcullis_lint::{
 };
 
 /// Has one format read the files, whether it would recognise them or not.
-pub(crate) fn read(name: &str, files: &[(&str, &[u8])]) {
+pub fn read(name: &str, files: &[(&str, &[u8])]) {
     let inputs = Inputs::default();
     let added = files.iter().filter_map(|(path, bytes)| inputs.add(Path::new(path), bytes.to_vec()).ok());
     let ids: Vec<FileId> = added.collect();
@@ -20,7 +20,7 @@ pub(crate) fn read(name: &str, files: &[(&str, &[u8])]) {
 }
 
 /// Every place of a finding, and every change that would mend it, is text of its file.
-pub(crate) fn lies_within(finding: &Finding, inputs: &Inputs) {
+pub fn lies_within(finding: &Finding, inputs: &Inputs) {
     let edits = finding.fix.iter().flat_map(|fix| &fix.edits).map(|edit| edit.span);
     let related = finding.related.iter().map(|(span, _)| *span);
     for Span { file, start, end } in edits.chain(related).chain([finding.span]) {
