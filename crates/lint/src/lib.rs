@@ -109,7 +109,8 @@ pub fn check(inputs: &Inputs, files: &[FileId], is_named: impl Fn(&Path) -> bool
     Outcome { findings, facts, own, recognised }
 }
 
-/// What the HAProxy or nginx configurations among files that were added to the inputs do, for those who want the same.
+/// What the files of a format among those that were added to the inputs do, for those who want the same: HAProxy and nginx
+/// configurations, and what lets the outside into a Kubernetes cluster.
 pub fn proxied(inputs: &Inputs, files: &[FileId], format: &str) -> proxied::Proxied {
     let is_of_format = |file: &FileId| {
         let kind = format::recognise(inputs.path(*file), inputs.text(*file));
@@ -119,6 +120,7 @@ pub fn proxied(inputs: &Inputs, files: &[FileId], format: &str) -> proxied::Prox
     match format {
         "HAProxy" => haproxy::proxied(inputs, &files),
         "nginx" => nginx::proxied(inputs, &files),
+        "Kubernetes" => kubernetes::proxied(inputs, &files),
         _ => proxied::Proxied::default(),
     }
 }

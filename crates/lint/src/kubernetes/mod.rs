@@ -1,7 +1,8 @@
 //! Kubernetes manifests: plain YAML and JSON, several documents in a file, lists, the output of Helm and Kustomize.
 //!
 //! The way of a file: [`recognise`] → [`read`] makes [`model`] objects of it → all files join in a [`cluster`] that
-//! knows who selects whom → [`rules`] ask the cluster → [`facts`] tells the estate who listens where.
+//! knows who selects whom → [`rules`] ask the cluster → [`facts`] tells the estate who listens where,
+//! and [`proxied`] what it lets in, to whoever wants to do the same.
 //!
 //! Must not know: a running cluster. What the files do not say (nodes, the network plugin, who applies them where) is
 //! never guessed; a rule that needs it keeps silent or says `unknown`. Helm templates are no manifests and are only
@@ -12,6 +13,7 @@ mod facts;
 mod interfaces;
 mod kustomizations;
 mod model;
+mod proxied;
 mod read;
 mod recognise;
 mod rules;
@@ -23,8 +25,10 @@ use rayon::prelude::*;
 
 use crate::{
     Part,
+    finding::Finding,
     format::Format,
     inputs::{FileId, Inputs},
+    proxied::Proxied,
 };
 use cluster::Cluster;
 use model::Manifests;
@@ -39,6 +43,19 @@ fn recognises(path: &Path, text: &str) -> bool {
 
 fn check(inputs: &Inputs, files: &[FileId]) -> Part {
     let mut part = Part::default();
+    let cluster = cluster(inputs, files, &mut part.findings);
+    rules::apply(&cluster, &mut part.findings);
+    part.facts = facts::told(inputs, &cluster);
+    part
+}
+
+/// What lets the outside into a cluster, for those who want the same of one proxy.
+pub(crate) fn proxied(inputs: &Inputs, files: &[FileId]) -> Proxied {
+    proxied::of(&cluster(inputs, files, &mut Vec::new()))
+}
+
+/// All files as one cluster, and what is wrong with the files as such.
+fn cluster(inputs: &Inputs, files: &[FileId], findings: &mut Vec<Finding>) -> Cluster {
     let mut manifests = Manifests::default();
     let mut kustomizations = Vec::new();
     let mut templates = Vec::new();
@@ -48,16 +65,13 @@ fn check(inputs: &Inputs, files: &[FileId]) -> Part {
             templates.push(*file);
             continue;
         };
-        part.findings.extend(reading.mistake);
+        findings.extend(reading.mistake);
         manifests.absorb(reading.manifests);
         kustomizations.extend(reading.kustomizations);
     }
-    part.findings.extend(templates::told(inputs, &templates));
-    part.findings.extend(kustomizations::circular(inputs, &kustomizations));
-    let cluster = Cluster::new(inputs, manifests, &kustomizations);
-    rules::apply(&cluster, &mut part.findings);
-    part.facts = facts::told(inputs, &cluster);
-    part
+    findings.extend(templates::told(inputs, &templates));
+    findings.extend(kustomizations::circular(inputs, &kustomizations));
+    Cluster::new(inputs, manifests, &kustomizations)
 }
 
 /// What a file says; nothing if it is a template. One that is YAML all the same is read, with its values left open,

@@ -15,7 +15,8 @@ use crate::{command_line::Format, file, output, verdict::Verdict};
 ///
 /// Of Compose files every port that is published is declared, and passed on as it comes to the container that has it. Of
 /// HAProxy and nginx configurations ports, certificates, hosts, paths, sources, servers, health checks and plain headers are
-/// carried over. What is not, and what a person must decide, is said on standard error, each with its place; a route whose
+/// carried over, of Kubernetes manifests what lets the outside in: Ingresses, Gateways and their routes, load balancers and
+/// node ports. What is not, and what a person must decide, is said on standard error, each with its place; a route whose
 /// callers were kept out by what could not be carried over is closed.
 #[derive(Debug, Args)]
 pub(crate) struct Import {
@@ -40,6 +41,9 @@ enum Tool {
     Haproxy,
     /// nginx
     Nginx,
+    /// Kubernetes
+    #[value(alias = "k8s")]
+    Kubernetes,
 }
 
 impl Tool {
@@ -49,6 +53,7 @@ impl Tool {
             Self::Compose => "Compose",
             Self::Haproxy => "HAProxy",
             Self::Nginx => "nginx",
+            Self::Kubernetes => "Kubernetes",
         }
     }
 }
@@ -68,7 +73,7 @@ impl Import {
         }
         let Imported { text, notes } = match self.tool {
             Tool::Compose => import(&checked.outcome.facts, &checked.inputs),
-            Tool::Haproxy | Tool::Nginx => {
+            Tool::Haproxy | Tool::Nginx | Tool::Kubernetes => {
                 let proxied = portcullis_lint::proxied(&checked.inputs, &checked.files, self.tool.format());
                 proxied::import(&proxied, &checked.inputs)
             }
@@ -92,14 +97,20 @@ impl Import {
                     .with_context(|| format!("cannot write {}", to.display()))?;
             }
         }
-        if self.tool != Tool::Compose {
-            return Ok(Verdict::Fine);
-        }
-        output::note(&format!(
-            "the names of services mean something only on the networks of the project: run Portcullis there, as \
-             `portcullis generate compose` writes it, and take `ports:` out of {}",
-            path.display()
-        ));
+        let next = match self.tool {
+            Tool::Haproxy | Tool::Nginx => return Ok(Verdict::Fine),
+            Tool::Compose => format!(
+                "the names of services mean something only on the networks of the project: run Portcullis there, as \
+                 `portcullis generate compose` writes it, and take `ports:` out of {}",
+                path.display()
+            ),
+            Tool::Kubernetes => {
+                "the names of services mean something only within the cluster: run Portcullis there, as \
+                 `portcullis generate kubernetes` writes it, with each TLS secret as a volume `tls/NAME`"
+                    .to_owned()
+            }
+        };
+        output::note(&next);
         Ok(Verdict::Fine)
     }
 }

@@ -109,3 +109,102 @@ fn the_proposal_for_this_machine_passes_its_check_and_reaches_what_listens() {
     assert_eq!(check.status.code(), Some(0), "{}{text}", String::from_utf8_lossy(&check.stdout));
     assert_eq!(portcullis(&["init", "--output", "portcullis.yaml"]).status.code(), Some(2), "nothing is replaced");
 }
+
+const CLUSTER: &str = r#"apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata:
+  name: shop
+  namespace: prod
+  annotations:
+    nginx.ingress.kubernetes.io/proxy-body-size: 8m
+spec:
+  tls: [{ hosts: [shop.example.com], secretName: shop-tls }]
+  rules:
+    - host: shop.example.com
+      http:
+        paths:
+          - { path: /, pathType: Prefix, backend: { service: { name: shop, port: { name: web } } } }
+          - { path: /healthz, pathType: Exact, backend: { service: { name: shop, port: { name: web } } } }
+          - { path: "/old/.*", pathType: ImplementationSpecific, backend: { service: { name: shop, port: { number: 80 } } } }
+    - host: plain.example.com
+      http: { paths: [{ path: /, pathType: Prefix, backend: { service: { name: shop, port: { number: 80 } } } }] }
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata:
+  name: staff
+  namespace: prod
+  annotations:
+    nginx.ingress.kubernetes.io/auth-url: https://login.example.com/check
+spec:
+  rules:
+    - host: staff.example.com
+      http: { paths: [{ path: /, pathType: Prefix, backend: { service: { name: shop, port: { number: 80 } } } }] }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: shop, namespace: prod }
+spec:
+  selector: { app: shop }
+  ports: [{ name: web, port: 80, targetPort: 3000 }]
+---
+apiVersion: v1
+kind: Service
+metadata: { name: ledger, namespace: prod }
+spec:
+  type: LoadBalancer
+  loadBalancerSourceRanges: [10.0.0.0/8]
+  selector: { app: ledger }
+  ports: [{ port: 5432 }, { name: dns, port: 53, protocol: UDP }]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: { name: edge, namespace: prod }
+spec:
+  listeners: [{ name: api, port: 8080, protocol: HTTP, hostname: "*.example.com" }]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: { name: api, namespace: prod }
+spec:
+  parentRefs: [{ name: edge, sectionName: api }]
+  hostnames: [api.example.com]
+  rules:
+    - matches: [{ path: { value: /v1 } }]
+      filters: [{ type: URLRewrite, urlRewrite: { path: { type: ReplacePrefixMatch, replacePrefixMatch: / } } }]
+      backendRefs: [{ name: shop, port: 80, weight: 9 }, { name: canary, port: 80 }]
+    - matches: [{ method: POST }]
+      backendRefs: [{ name: shop, port: 80 }]
+"#;
+
+#[test]
+fn what_lets_the_outside_into_a_cluster_is_declared() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("prod.yaml"), CLUSTER).unwrap();
+    let output = import(folder.path(), &["k8s", "prod.yaml"]);
+    let (text, notes) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert_eq!(output.status.code(), Some(0), "{notes}");
+    for line in [
+        r#"http: { listen: "0.0.0.0:80", role: public, protocol: http, plaintext: accepted } # prod.yaml:14"#,
+        r#"tls: { certificates: [{ cert: "tls/shop-tls/tls.crt", key: "tls/shop-tls/tls.key" }] }"#,
+        r#"host: "shop.example.com", path: "/healthz", service: shop, allow: anyone }"#,
+        r#"host: "shop.example.com", redirect: { to: "https://shop.example.com", status: 308 }"#,
+        r#"host: "plain.example.com", service: shop, allow: anyone }"#,
+        r#"host: "staff.example.com", service: shop, allow: { from: [127.0.0.0/8, "::1/128"] } } # closed until you decide"#,
+        r#"service: ledger, allow: { from: ["10.0.0.0/8"] } }"#,
+        r#"host: "api.example.com", prefix: "/v1", service: shop-2, allow: anyone, rewrite: { path-prefix: "/" } }"#,
+        r#"endpoints: [{ address: "shop.prod.svc:80", weight: 9 }, "canary.prod.svc:80"]"#,
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+    for said in [
+        "prod.yaml:7:5: the annotation `nginx.ingress.kubernetes.io/proxy-body-size` is not carried over",
+        "prod.yaml:16:21: this path is not carried over: `/old/.*` is a pattern",
+        "you decide: an authentication service was asked for",
+        "port 53 of Service `ledger` is not carried over: Portcullis passes on TCP",
+        "this match is not carried over: it asks for headers, a method or a query",
+        "run Portcullis there",
+    ] {
+        assert!(notes.contains(said), "{said}\n{notes}");
+    }
+}

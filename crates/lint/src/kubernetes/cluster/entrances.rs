@@ -139,7 +139,7 @@ impl Cluster {
         }
         let listener = gateways.first().and_then(|gateway| gateway.spec.listeners.first());
         let host = route.spec.hostnames.first();
-        let backends = route.spec.backends.iter();
+        let backends = route.spec.backends();
         backends
             .map(|backend| Entrance {
                 door: Door::Gateway,
@@ -222,7 +222,7 @@ fn of_node<'c>(workload: &'c Pods, entrances: &mut Vec<Entrance<'c>>) {
 }
 
 /// Whether the controller that answers for an Ingress is said to be for the inside.
-fn is_private(ingress: &Declared<Ingress>) -> bool {
+pub(crate) fn is_private(ingress: &Declared<Ingress>) -> bool {
     let internal = |text: &str| ["internal", "private", "intranet"].iter().any(|word| text.contains(word));
     let scheme = ingress.meta.annotation("alb.ingress.kubernetes.io/scheme");
     ingress.spec.class.as_ref().is_some_and(|class| internal(class) || class.as_str() == "tailscale")
@@ -232,7 +232,7 @@ fn is_private(ingress: &Declared<Ingress>) -> bool {
 }
 
 /// What stands in front by annotation.
-fn guard(meta: &Meta) -> Guard {
+pub(crate) fn guard(meta: &Meta) -> Guard {
     const IDENTITY: [(&str, &str); 9] = [
         ("nginx.ingress.kubernetes.io/auth-url", "an authentication service"),
         ("nginx.ingress.kubernetes.io/auth-type", "basic auth"),

@@ -26,7 +26,7 @@ use layout::Layout;
 
 pub(crate) use access::{AllowedPeer, PortSet};
 pub(crate) use balancer::BalancerReach;
-pub(crate) use entrances::{Door, Entrance, Way};
+pub(crate) use entrances::{Door, Entrance, Way, guard, is_private};
 pub(crate) use peers::PeerPods;
 pub(crate) use ports::{Resolved, TargetPort, leading_to};
 

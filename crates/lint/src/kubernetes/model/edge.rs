@@ -1,6 +1,6 @@
 //! Ingresses, of `networking.k8s.io/v1` and of the forms before it.
 
-use super::PortValue;
+use super::{PortValue, is_placeholder};
 use crate::inputs::{Span, Spanned};
 
 /// An Ingress.
@@ -22,6 +22,21 @@ pub(crate) struct IngressTls {
     pub(crate) hosts: Vec<Spanned<String>>,
     /// An entry without hosts, which stands for all of them.
     pub(crate) covers_all: bool,
+    /// The secrets that hold the certificates.
+    pub(crate) secrets: Vec<Spanned<String>>,
+}
+
+impl IngressTls {
+    /// Whether there is a certificate for a host. One that is decided elsewhere may be for any.
+    pub(crate) fn covers(&self, host: &str) -> bool {
+        let is_for = |own: &Spanned<String>| {
+            let domain = own.strip_prefix("*.");
+            **own == host
+                || is_placeholder(own)
+                || domain.is_some_and(|domain| host.split_once('.').is_some_and(|(_, rest)| rest == domain))
+        };
+        self.covers_all || self.hosts.iter().any(is_for)
+    }
 }
 
 /// One of `rules`.

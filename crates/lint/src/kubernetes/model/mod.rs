@@ -14,7 +14,9 @@ mod service;
 mod workload;
 
 pub(crate) use edge::{Backend, Ingress, IngressPath, IngressRule, IngressTls};
-pub(crate) use gateway::{Gateway, GatewayListener, IstioGateway, IstioServer, Parent, Route, RouteBackend};
+pub(crate) use gateway::{
+    Filter, Gateway, GatewayListener, IstioGateway, IstioServer, Parent, Route, RouteBackend, RouteMatch, RouteRule,
+};
 pub(crate) use labels::{Expression, Labels, Operator, Selector, is_added_by_controller};
 pub(crate) use meta::{Declared, Meta, Standing};
 pub(crate) use policy::{Direction, Peer, PeerBlock, Policy, PolicyPort, PolicyRule};

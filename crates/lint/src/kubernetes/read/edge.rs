@@ -15,6 +15,7 @@ pub(super) fn read(node: &Node<'_>, meta: &Meta) -> Ingress {
         IngressTls {
             hosts: entries.iter().flat_map(|entry| field::list(entry.get("hosts"))).collect(),
             covers_all: entries.is_empty() || entries.iter().any(|entry| field::list(entry.get("hosts")).is_empty()),
+            secrets: entries.iter().filter_map(|entry| field::text(entry, "secretName")).collect(),
         }
     });
     Ingress {

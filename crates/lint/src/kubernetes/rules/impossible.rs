@@ -42,7 +42,7 @@ pub(super) fn apply(cluster: &Cluster, findings: &mut Vec<Finding>) {
         gateway.spec.listeners.iter().for_each(|one| judge("the port of a listener", &gateway.meta, &one.port));
     }
     for route in &manifests.routes {
-        let ports = route.spec.backends.iter().filter_map(|backend| backend.port.as_ref());
+        let ports = route.spec.backends().filter_map(|backend| backend.port.as_ref());
         ports.for_each(|value| judge("the port of a backend", &route.meta, value));
     }
     for policy in &manifests.policies {

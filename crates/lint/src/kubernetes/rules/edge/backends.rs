@@ -46,7 +46,7 @@ pub(in super::super) fn apply(cluster: &Cluster, findings: &mut Vec<Finding>) {
         })
     });
     let by_route = cluster.manifests.routes.iter().flat_map(|route| {
-        route.spec.backends.iter().map(|backend| Backend {
+        route.spec.backends().map(|backend| Backend {
             meta: &route.meta,
             service: &backend.service,
             namespace: backend.namespace.as_deref(),

@@ -74,15 +74,7 @@ fn is_terminated_elsewhere(ingress: &Declared<Ingress>) -> bool {
 /// A rule for a host that no certificate is for.
 fn uncovered(ingress: &Declared<Ingress>, rule: &IngressRule, tls: &IngressTls) -> Option<Finding> {
     let host = rule.host.as_ref().filter(|host| !is_placeholder(host))?;
-    let is_covered = tls.covers_all
-        || tls.hosts.iter().any(|covered| {
-            covered == host
-                || is_placeholder(covered)
-                || covered
-                    .strip_prefix("*.")
-                    .is_some_and(|domain| host.split_once('.').is_some_and(|(_, rest)| rest == domain))
-        });
-    if is_covered {
+    if tls.covers(host) {
         return None;
     }
     let message = format!("{} serves `{}` without a certificate for it", ingress.meta.title(), **host);
