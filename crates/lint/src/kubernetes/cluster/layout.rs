@@ -280,6 +280,7 @@ fn metas(manifests: &Manifests) -> impl Iterator<Item = &Meta> {
         namespaces,
         endpoints,
         settings,
+        components,
         others,
         strays: _,
     } = manifests;
@@ -294,6 +295,7 @@ fn metas(manifests: &Manifests) -> impl Iterator<Item = &Meta> {
         .chain(namespaces.iter().map(|one| &one.meta))
         .chain(endpoints.iter().map(|one| &one.meta))
         .chain(settings.iter().map(|one| &one.meta))
+        .chain(components.iter().map(|one| &one.meta))
         .chain(others.iter().map(|one| &one.meta))
 }
 
@@ -310,6 +312,7 @@ fn metas_mut(manifests: &mut Manifests) -> impl Iterator<Item = &mut Meta> {
         namespaces,
         endpoints,
         settings,
+        components,
         others,
         strays: _,
     } = manifests;
@@ -324,6 +327,7 @@ fn metas_mut(manifests: &mut Manifests) -> impl Iterator<Item = &mut Meta> {
         .chain(namespaces.iter_mut().map(|one| &mut one.meta))
         .chain(endpoints.iter_mut().map(|one| &mut one.meta))
         .chain(settings.iter_mut().map(|one| &mut one.meta))
+        .chain(components.iter_mut().map(|one| &mut one.meta))
         .chain(others.iter_mut().map(|one| &mut one.meta))
 }
 

@@ -44,6 +44,8 @@ pub(crate) struct Manifests {
     pub(crate) endpoints: Vec<Declared<()>>,
     /// Config maps that switch something on that matters here, by the place of the value.
     pub(crate) settings: Vec<Declared<Settings>>,
+    /// Configuration files of components of the cluster, such as `KubeletConfiguration`: their own keys.
+    pub(crate) components: Vec<Declared<Settings>>,
     /// Everything else that has a kind and a name: an operator may make pods and services of it.
     pub(crate) others: Vec<Declared<()>>,
     /// Keys that no version of the API knows, in blocks that decide who reaches what.
@@ -80,6 +82,7 @@ impl Manifests {
         self.namespaces.extend(other.namespaces);
         self.endpoints.extend(other.endpoints);
         self.settings.extend(other.settings);
+        self.components.extend(other.components);
         self.others.extend(other.others);
         self.strays.extend(other.strays);
     }

@@ -1,4 +1,4 @@
-//! Flags of cluster components that open more than is needed: PC410.
+//! Flags of cluster components, and the same in their configuration files, that open more than is needed: PC410.
 
 use super::{
     arguments::{Argument, arguments, runs},
@@ -24,6 +24,8 @@ pub(in super::super) static WIDE_FLAG: Rule = rule(
 struct Flag {
     programs: &'static [&'static str],
     name: &'static str,
+    /// The kind of the component's configuration file and the key that says the same there.
+    key: Option<(&'static str, &'static str)>,
     is_wrong: fn(&str) -> bool,
     consequence: &'static str,
     remedy: &'static str,
@@ -36,6 +38,7 @@ static FLAGS: &[Flag] = &[
     Flag {
         programs: &["kube-apiserver"],
         name: "insecure-port",
+        key: None,
         is_wrong: is_a_port,
         consequence: "serves the API without asking who calls",
         remedy: "write `--insecure-port=0`",
@@ -43,6 +46,7 @@ static FLAGS: &[Flag] = &[
     Flag {
         programs: &["kube-apiserver"],
         name: "insecure-bind-address",
+        key: None,
         is_wrong: is_beyond_loopback,
         consequence: "serves the API without asking who calls, beyond the node",
         remedy: "remove the flag",
@@ -50,6 +54,7 @@ static FLAGS: &[Flag] = &[
     Flag {
         programs: &["kube-apiserver"],
         name: "secure-port",
+        key: None,
         is_wrong: is_zero,
         consequence: "turns the authenticated port off",
         remedy: "write `--secure-port=6443`",
@@ -57,6 +62,7 @@ static FLAGS: &[Flag] = &[
     Flag {
         programs: CONTROL,
         name: "bind-address",
+        key: None,
         is_wrong: is_beyond_loopback,
         consequence: "shows health, metrics and profiles beyond the node",
         remedy: "write `--bind-address=127.0.0.1`",
@@ -64,6 +70,7 @@ static FLAGS: &[Flag] = &[
     Flag {
         programs: CONTROL,
         name: "address",
+        key: None,
         is_wrong: is_beyond_loopback,
         consequence: "shows health, metrics and profiles beyond the node, without asking who calls",
         remedy: "remove the flag and write `--bind-address=127.0.0.1`",
@@ -71,6 +78,7 @@ static FLAGS: &[Flag] = &[
     Flag {
         programs: &["kubelet"],
         name: "read-only-port",
+        key: Some(("KubeletConfiguration", "readOnlyPort")),
         is_wrong: is_a_port,
         consequence: "tells everybody who asks about all pods of the node",
         remedy: "write `--read-only-port=0`",
@@ -78,6 +86,7 @@ static FLAGS: &[Flag] = &[
     Flag {
         programs: &["kube-proxy"],
         name: "metrics-bind-address",
+        key: Some(("KubeProxyConfiguration", "metricsBindAddress")),
         is_wrong: is_beyond_loopback,
         consequence: "shows metrics and settings beyond the node",
         remedy: "write `--metrics-bind-address=127.0.0.1:10249`",
@@ -85,6 +94,7 @@ static FLAGS: &[Flag] = &[
     Flag {
         programs: &["etcd"],
         name: "listen-client-urls",
+        key: None,
         is_wrong: is_plain_and_wide,
         consequence: "serves the cluster's store without TLS, beyond the node",
         remedy: "write `--listen-client-urls=https://127.0.0.1:2379`, with the node's own address if others need it",
@@ -92,6 +102,7 @@ static FLAGS: &[Flag] = &[
     Flag {
         programs: &["etcd"],
         name: "listen-metrics-urls",
+        key: None,
         is_wrong: is_plain_and_wide,
         consequence: "shows metrics beyond the node",
         remedy: "write `--listen-metrics-urls=http://127.0.0.1:2381`",
@@ -109,6 +120,16 @@ pub(in super::super) fn apply(cluster: &Cluster, findings: &mut Vec<Finding>) {
                 };
                 findings.push(told(&argument, flag, &workload.meta.title()));
             }
+        }
+    }
+    for component in &cluster.manifests.components {
+        let kind = component.meta.kind.as_str();
+        for (key, value) in &component.spec {
+            let flag = FLAGS.iter().find(|flag| flag.key == Some((kind, key.as_str())) && (flag.is_wrong)(value));
+            let Some(flag) = flag else { continue };
+            let message = format!("`{key}: {}` of the {kind} {}", **value, flag.consequence);
+            let remedy = flag.remedy.replace(&format!("--{}=", flag.name), &format!("{key}: "));
+            findings.push(Finding::new(&WIDE_FLAG, value.span, message).label(flag.consequence).help(remedy));
         }
     }
 }
