@@ -24,6 +24,7 @@ pub mod scope;
 pub mod secret;
 pub mod sources;
 pub mod span;
+pub mod tunnels;
 pub mod well_known;
 mod yaml;
 
@@ -73,8 +74,9 @@ pub fn load_bytes(path: &Path, bytes: Vec<u8>) -> Loaded {
 }
 
 fn check(loading: Loading) -> Loaded {
-    let (declared, sources, mut findings) = loading.finish();
-    if let Some(declared) = &declared {
+    let (mut declared, sources, mut findings) = loading.finish();
+    if let Some(declared) = &mut declared {
+        tunnels::place(declared);
         checks::run(declared, &mut findings);
     }
     let mut findings = findings.into_sorted();

@@ -122,7 +122,7 @@ pub enum RuleId {
     RouteOnControlPort,
     /// A route asks for something that its port's protocol cannot know or do.
     RouteProtocol,
-    /// A route sends HTTP to a service that does not speak it.
+    /// A route sends HTTP to a service that does not speak it, or says of bytes what only HTTP has.
     ServiceProtocol,
     /// Two routes match the same traffic with equal precedence.
     AmbiguousRoutes,
@@ -398,7 +398,11 @@ pub const RULES: &[Rule] = &[
         "route-protocol",
         "A route asks for something that its port's protocol cannot know or do.",
     ),
-    error(RuleId::ServiceProtocol, "service-protocol", "A route sends HTTP to a service that does not speak it."),
+    error(
+        RuleId::ServiceProtocol,
+        "service-protocol",
+        "A route sends HTTP to a service that does not speak it, or says of bytes what only HTTP has.",
+    ),
     error(RuleId::AmbiguousRoutes, "ambiguous-routes", "Two routes match the same traffic with equal precedence."),
     error(RuleId::ShadowedRoute, "shadowed-route", "A route that no traffic can reach."),
     error(RuleId::RouteWithoutAllow, "route-without-allow", "A route does not say who may pass (invariant 1)."),

@@ -4,8 +4,8 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::{
     verbs::{
-        audit, check, drain, explain, generate, import, init, map, ports, probe, reload, run, schema, status, token,
-        user,
+        audit, check, connect, drain, explain, generate, import, init, map, ports, probe, reload, run, schema, status,
+        token, user,
     },
     verdict::Verdict,
 };
@@ -44,6 +44,7 @@ pub(crate) enum Verb {
     Ports(ports::Ports),
     Schema(schema::Schema),
     Audit(audit::Audit),
+    Connect(connect::Connect),
     Status(status::Status),
     Token(token::Token),
     Reload(reload::Reload),
@@ -66,6 +67,7 @@ impl Verb {
             Self::Ports(verb) => verb.run(),
             Self::Schema(verb) => verb.run(),
             Self::Audit(verb) => verb.run(),
+            Self::Connect(verb) => verb.run(),
             Self::Status(verb) => verb.run(),
             Self::Token(verb) => verb.run(),
             Self::Reload(verb) => verb.run(),

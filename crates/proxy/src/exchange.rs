@@ -3,6 +3,7 @@
 use std::{rc::Rc, sync::Arc, time::Instant};
 
 use portcullis_config::{
+    declared::ServiceProtocol,
     defaults,
     path::{self, Normal},
 };
@@ -21,7 +22,7 @@ use crate::{
     refusal::Refused,
     respond::{Finished, Next, answer_refusal, close, respond},
     story::Story,
-    tell, transform,
+    tell, transform, tunnel,
     visit::{Ended, Visit},
     worker::LocalPlan,
 };
@@ -122,6 +123,9 @@ async fn steps<'a>(
     match &route.action {
         Action::Forward(service) => {
             story.service = Some(service);
+            if service.protocol != ServiceProtocol::Http {
+                return tunnel::carry(visit, client, plan, service, story).await;
+            }
             forward(visit, client, plan, port, (route, service), story, path).await
         }
         Action::Redirect(redirect) => {

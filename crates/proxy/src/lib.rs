@@ -37,6 +37,7 @@ mod session;
 mod story;
 mod tell;
 mod transform;
+mod tunnel;
 mod upstream;
 mod visit;
 mod worker;

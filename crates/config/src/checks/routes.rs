@@ -6,6 +6,7 @@ use crate::{
     finding::{Finding, Findings},
     rule::RuleId,
     span::Span,
+    tunnels,
 };
 
 /// A route from a port of the control plane.
@@ -118,6 +119,16 @@ impl Check for ServiceProtocolMismatch {
             if !speaks_http {
                 continue;
             }
+            if tunnels::is_placed(route, &service.name) {
+                for (key, span) in tunnels::useless(route) {
+                    let message = format!("`{key}` on a route that carries bytes to service `{}`", *service.name);
+                    let finding = Finding::new(self.rule(), span, message)
+                        .related(protocol.span, "the service's protocol")
+                        .label("only `host`, `from`, `groups`, `claims` and who may pass mean something here");
+                    findings.push(finding);
+                }
+                continue;
+            }
             let message = format!(
                 "port `{}` sends HTTP to service `{}`, which speaks {}",
                 *port.name,
@@ -126,7 +137,7 @@ impl Check for ServiceProtocolMismatch {
             );
             let finding = Finding::new(self.rule(), action.span, message)
                 .related(protocol.span, "the service's protocol")
-                .help("route to it from a port with `protocol: tcp` or `tls`");
+                .help("route to it from ports with `protocol: tcp` or `tls`; or, for `portcullis connect`, from ports with `http` or `https` alone and without a `path`");
             findings.push(finding);
         }
     }

@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod check;
+pub(crate) mod connect;
 pub(crate) mod drain;
 pub(crate) mod explain;
 pub(crate) mod generate;

@@ -12,6 +12,7 @@ mod balance;
 mod certificates;
 mod check;
 mod code_scanning;
+mod connect;
 mod drift;
 mod estate;
 mod explain;

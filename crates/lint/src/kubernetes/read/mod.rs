@@ -102,7 +102,8 @@ impl Reading {
                 let spec = field::texts(node.get("data"));
                 manifests.settings.push(Declared { meta, spec });
             }
-            ("kubelet.config.k8s.io", "KubeletConfiguration") | ("kubeproxy.config.k8s.io", "KubeProxyConfiguration") => {
+            ("kubelet.config.k8s.io", "KubeletConfiguration")
+            | ("kubeproxy.config.k8s.io", "KubeProxyConfiguration") => {
                 manifests.components.push(Declared { meta, spec: field::texts(Some(node)) });
             }
             _ => match workload::read(node, &group, &kind, &mut manifests.strays) {
