@@ -4,8 +4,8 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::{
     verbs::{
-        audit, check, connect, drain, explain, generate, import, init, map, ports, probe, reload, run, schema, status,
-        token, user,
+        access, audit, check, connect, drain, explain, generate, import, init, map, ports, probe, reload, run, schema,
+        status, token, user,
     },
     verdict::Verdict,
 };
@@ -36,6 +36,7 @@ pub(crate) enum Verb {
     Run(run::Run),
     Check(check::Check),
     Explain(explain::Explain),
+    Access(access::Access),
     Map(map::Map),
     Generate(generate::Generate),
     Init(init::Init),
@@ -59,6 +60,7 @@ impl Verb {
             Self::Run(verb) => verb.run(),
             Self::Check(verb) => verb.run(),
             Self::Explain(verb) => verb.run(),
+            Self::Access(verb) => verb.run(),
             Self::Map(verb) => verb.run(),
             Self::Generate(verb) => verb.run(),
             Self::Init(verb) => verb.run(),

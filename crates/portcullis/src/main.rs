@@ -7,6 +7,7 @@ mod file;
 mod findings;
 mod output;
 mod program_log;
+mod sender;
 mod supervisor;
 mod verbs;
 mod verdict;

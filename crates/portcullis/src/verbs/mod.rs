@@ -1,5 +1,6 @@
 //! One file for each verb: its arguments and what it does.
 
+pub(crate) mod access;
 pub(crate) mod audit;
 pub(crate) mod check;
 pub(crate) mod connect;

@@ -64,7 +64,7 @@ fn a_request_is_walked_through_the_file() {
     let cases: [(&[&str], Option<i32>, &str); 8] = [
         (&["/cart"], Some(0), "127.0.0.1:3001, NOBODY LISTENS"),
         (&["/staff/x"], Some(1), "come from 10.0.0.0/8"),
-        (&["/staff/x", "--from", "10.1.2.3"], Some(0), "its `allow:` is met"),
+        (&["/staff/x", "--from", "10.1.2.3"], Some(0), "allowed by allow of route"),
         (&["/a/../staff/x"], Some(1), "compared and sent as /staff/x"),
         (&["/old"], Some(0), "to https://new.example.com"),
         (&["/", "--on", "office"], Some(1), "the port's `from:` does not name it"),

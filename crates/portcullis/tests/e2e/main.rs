@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a step that fails is a test that fails")]
 #![allow(clippy::format_push_string, clippy::format_collect, reason = "short texts, read more often than run")]
 
+mod access;
 mod admin;
 mod attacks;
 mod audit;

@@ -1,5 +1,6 @@
 //! `portcullis explain`: everything that is known of one port number, or of one request.
 
+mod access;
 mod number;
 mod request;
 
@@ -7,16 +8,18 @@ use std::{net::IpAddr, path::PathBuf};
 
 use anyhow::{Context, bail};
 use clap::Args;
+use portcullis_policy::Explanation;
 use serde::Serialize;
 
 use super::ports::StoreArguments;
-use crate::{command_line::Format, output, verdict::Verdict};
+use crate::{command_line::Format, output, sender::Traits, verdict::Verdict};
 
 const EXAMPLES: &str = "\
 Examples:
   portcullis explain 3001                              who has this number, who listens, who may reach it
   portcullis explain https://shop.example.com/cart     what would happen to this request, step by step
-  portcullis explain https://shop.example.com/cart --from 203.0.113.7 --method POST";
+  portcullis explain https://shop.example.com/cart --from 203.0.113.7 --method POST
+  portcullis explain https://ledger.example.com/ --as alice@example.com --groups dba --from 10.1.2.3 --on web";
 
 /// Say who declared a port, who listens, what lies behind and who may reach it; or what happens to a request, and why
 ///
@@ -45,6 +48,17 @@ pub(crate) struct Explain {
     /// A name on the client certificate of a request; may be repeated
     #[arg(long, value_name = "NAME")]
     certificate: Vec<String>,
+    /// Who sends a request, as if it were proven: an e-mail address or a subject, `provider:name` of one provider
+    #[arg(long = "as", value_name = "NAME")]
+    sender: Option<String>,
+    #[command(flatten)]
+    traits: Traits,
+    /// The sender of a request holds a grant for the service
+    #[arg(long)]
+    granted: bool,
+    /// When a request comes, in RFC 3339 [default: now]
+    #[arg(long, value_name = "TIME")]
+    at: Option<String>,
     #[command(flatten)]
     store: StoreArguments,
     /// How to print
@@ -68,13 +82,16 @@ struct Line {
 struct Answer {
     subject: String,
     lines: Vec<Line>,
+    /// What the policies say of a request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decision: Option<Explanation>,
     #[serde(skip)]
     verdict: Option<Verdict>,
 }
 
 impl Answer {
     fn new(subject: &str) -> Self {
-        Self { subject: subject.to_owned(), lines: Vec::new(), verdict: None }
+        Self { subject: subject.to_owned(), lines: Vec::new(), decision: None, verdict: None }
     }
 
     fn say(&mut self, about: &'static str, text: impl Into<String>, place: Option<String>) {

@@ -3,7 +3,6 @@
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::{Context, anyhow, bail};
@@ -11,10 +10,11 @@ use hyper::Uri;
 use portcullis_config::{declared::ListenAddress, path};
 use portcullis_control::{Reading, Rejection};
 use portcullis_kernel::{inventory, namespace::Namespace};
-use portcullis_plan::{Access, Action, HeaderLookup, Plan, PortPlan, Protocol, RoutePlan, Traffic};
-use portcullis_policy::{Asked, Certificate};
+use portcullis_plan::{Action, HeaderLookup, Plan, PortPlan, Protocol, RoutePlan, Traffic};
+use portcullis_policy::Identity;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::{Answer, Explain};
+use super::{Answer, Explain, access};
 use crate::{file, verdict::Verdict};
 
 /// An address of the documentation (RFC 5737): somebody on the internet.
@@ -24,13 +24,17 @@ const SOMEBODY: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7));
 const SHOWN: usize = 8;
 
 /// The request, taken apart.
-struct Request<'a> {
-    host: String,
-    path: Vec<u8>,
+pub(super) struct Request<'a> {
+    pub(super) host: String,
+    pub(super) path: Vec<u8>,
     query: Option<String>,
-    source: IpAddr,
+    pub(super) source: IpAddr,
     headers: Vec<(String, String)>,
-    arguments: &'a Explain,
+    /// Who sends it, if that is proven.
+    pub(super) identity: Option<Identity>,
+    /// When, in seconds since 1970.
+    pub(super) now: u64,
+    pub(super) arguments: &'a Explain,
 }
 
 /// Header lines given as arguments.
@@ -64,7 +68,7 @@ pub(super) fn explain(arguments: &Explain) -> anyhow::Result<Answer> {
 /// Whether the request is served. Each step says what it found, and the one that refuses what would change it.
 fn walk(answer: &mut Answer, plan: &Plan, uri: &Uri, arguments: &Explain) -> anyhow::Result<bool> {
     let Some(port) = port(answer, plan, uri, arguments)? else { return Ok(false) };
-    let request = request(uri, arguments)?;
+    let request = request(plan, uri, arguments)?;
     if !may_connect(answer, port, request.source) {
         return Ok(false);
     }
@@ -78,15 +82,15 @@ fn walk(answer: &mut Answer, plan: &Plan, uri: &Uri, arguments: &Explain) -> any
         return Ok(true);
     }
     answer.say("path", format!("compared and sent as {}", String::from_utf8_lossy(&request.path)), None);
-    let Some(route) = route(answer, port, &request) else { return Ok(false) };
-    if !may_pass(answer, plan, port, route, &request) {
+    let Some(route) = route(answer, plan, port, &request) else { return Ok(false) };
+    if !access::may_pass(answer, plan, port, route, &request) {
         return Ok(false);
     }
     action(answer, route);
     Ok(true)
 }
 
-fn request<'a>(uri: &Uri, arguments: &'a Explain) -> anyhow::Result<Request<'a>> {
+fn request<'a>(plan: &Plan, uri: &Uri, arguments: &'a Explain) -> anyhow::Result<Request<'a>> {
     let mut normal = Vec::new();
     let form = path::normalise(uri.path().as_bytes(), &mut normal)
         .map_err(|error| anyhow!("the path {} would be answered with 400: {error}", uri.path()))?;
@@ -104,8 +108,20 @@ fn request<'a>(uri: &Uri, arguments: &'a Explain) -> anyhow::Result<Request<'a>>
         query: uri.query().map(str::to_owned),
         source: arguments.from.unwrap_or(SOMEBODY),
         headers: arguments.header.iter().map(header).collect::<anyhow::Result<_>>()?,
+        identity: access::sender(plan, arguments)?,
+        now: moment(arguments.at.as_deref())?,
         arguments,
     })
+}
+
+/// In seconds since 1970; now, if nothing is said.
+fn moment(said: Option<&str>) -> anyhow::Result<u64> {
+    let at = match said {
+        Some(said) => OffsetDateTime::parse(said, &Rfc3339)
+            .with_context(|| format!("`{said}` is no time; write 2026-05-04T09:30:00+02:00"))?,
+        None => OffsetDateTime::now_utc(),
+    };
+    u64::try_from(at.unix_timestamp()).context("before 1970 nobody asked")
 }
 
 /// The port that it comes to: the one that is named, or the one with the number of the URL.
@@ -177,7 +193,8 @@ fn may_connect(answer: &mut Answer, port: &PortPlan, source: IpAddr) -> bool {
     true
 }
 
-fn route<'p>(answer: &mut Answer, port: &'p PortPlan, request: &Request<'_>) -> Option<&'p RoutePlan> {
+fn route<'p>(answer: &mut Answer, plan: &Plan, port: &'p PortPlan, request: &Request<'_>) -> Option<&'p RoutePlan> {
+    let principal = access::before_routing(plan, port, request);
     let traffic = Traffic {
         source: request.source,
         sni: Some(&request.host),
@@ -187,7 +204,7 @@ fn route<'p>(answer: &mut Answer, port: &'p PortPlan, request: &Request<'_>) -> 
         method: request.arguments.method.as_bytes(),
         headers: &Headers(&request.headers),
         certificate_names: &request.arguments.certificate,
-        principal: None,
+        principal: principal.as_ref(),
     };
     let found = port.routes.find(&traffic);
     let mut others: Vec<&str> = port
@@ -208,42 +225,6 @@ fn route<'p>(answer: &mut Answer, port: &'p PortPlan, request: &Request<'_>) -> 
         answer.say("not", format!("and {} more", others.len() - SHOWN), None);
     }
     found.map(|route| &**route)
-}
-
-fn may_pass(answer: &mut Answer, plan: &Plan, port: &PortPlan, route: &RoutePlan, request: &Request<'_>) -> bool {
-    let Access::Judged { route: id, .. } = &route.access else {
-        answer.say("access", "anyone may pass", None);
-        return true;
-    };
-    let names: Vec<Box<str>> = request.arguments.certificate.iter().map(|name| name.as_str().into()).collect();
-    let certificate =
-        Certificate { names: &names, subject: names.first().map_or("", |name| name), thumbprint: &[0; 32] };
-    let path = String::from_utf8_lossy(&request.path);
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let explanation = plan.policies.explain(&Asked {
-        route: *id,
-        action: portcullis_policy::Action::Request,
-        port: &port.name,
-        caller: None,
-        source: request.source,
-        certificate: (!names.is_empty()).then_some(certificate),
-        host: Some(&request.host),
-        path: &path,
-        method: &request.arguments.method,
-        now,
-        granted_until: None,
-    });
-    if explanation.allowed {
-        answer.say("access", "its `allow:` is met", None);
-        return true;
-    }
-    let by = explanation.decided_by.iter().map(|deciding| deciding.policy.as_str()).collect::<Vec<_>>().join(", ");
-    let why = if by.is_empty() { "no policy lets it pass".to_owned() } else { by };
-    answer.say("access", format!("403: {why}"), None);
-    for change in &explanation.changes {
-        answer.say("change", change.to_string(), None);
-    }
-    false
 }
 
 fn action(answer: &mut Answer, route: &RoutePlan) {

@@ -1,0 +1,92 @@
+//! `portcullis access`: who can reach what, read from the file.
+
+mod policies;
+mod what;
+mod who;
+
+use std::path::PathBuf;
+
+use anyhow::bail;
+use clap::{Args, Subcommand};
+use portcullis_control::{Reading, Rejection};
+use portcullis_plan::Plan;
+use portcullis_policy::{OwnSay, Requirement};
+
+use crate::{file, verdict::Verdict};
+
+const EXAMPLES: &str = "\
+Examples:
+  portcullis access who ledger                              who can reach a service, and through which ports
+  portcullis access what alice@example.com --groups dba     what somebody can reach
+  portcullis access what                                    what somebody can reach who proves nothing
+  portcullis access policies ledger                         the Cedar policies that decide";
+
+/// List who can reach a service, and what somebody can reach
+///
+/// Answers come from the same policies that the proxy decides by. What depends on the request (address, hour,
+/// certificate, grant) is named as a condition.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Access {
+    #[command(subcommand)]
+    verb: AccessVerb,
+}
+
+#[derive(Debug, Subcommand)]
+#[command(subcommand_value_name = "VERB", subcommand_help_heading = "Verbs")]
+enum AccessVerb {
+    Who(who::Who),
+    What(what::What),
+    Policies(policies::Policies),
+}
+
+impl Access {
+    pub(crate) fn run(self) -> anyhow::Result<Verdict> {
+        match self.verb {
+            AccessVerb::Who(verb) => verb.run(),
+            AccessVerb::What(verb) => verb.run(),
+            AccessVerb::Policies(verb) => verb.run(),
+        }
+    }
+}
+
+/// The plan that the file would run as.
+fn plan(config: Option<PathBuf>) -> anyhow::Result<Plan> {
+    let path = file::existing(config)?;
+    let reading = Reading::of(&path);
+    let registries = reading.registries();
+    match reading.compile(&registries) {
+        Ok(candidate) => Ok(candidate.plan),
+        Err(Rejection::Findings { .. }) => {
+            bail!("{} does not load; `portcullis check {0}` says why", path.display())
+        }
+        Err(other) => Err(other.into()),
+    }
+}
+
+/// Services of the plan, for an error that names them.
+fn services(plan: &Plan) -> Vec<&str> {
+    let routes = &plan.policies.settings().routes;
+    let mut names: Vec<&str> = routes.iter().filter_map(|route| route.service.as_deref()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// `groups dba or ops, from 10.0.0.0/8`
+fn joined(requirements: &[Requirement]) -> String {
+    requirements.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// `except users mallory; policies/base.cedar:3 may refuse`
+fn remarks(except: &[Requirement], policies: &[OwnSay]) -> String {
+    let mut remarks = Vec::new();
+    if !except.is_empty() {
+        let each: Vec<String> = except.iter().map(ToString::to_string).collect();
+        remarks.push(format!("except {}", each.join(" or ")));
+    }
+    for OwnSay { permits, policy } in policies {
+        remarks.push(format!("{policy} may {}", if *permits { "let pass" } else { "refuse" }));
+    }
+    remarks.join("; ")
+}
