@@ -150,7 +150,7 @@ fn tell(answer: &mut Answer, explanation: &Explanation, caller: Option<&Caller>)
         answer.say("or", format!("{} permits it, if its conditions hold", deciding.policy), place(deciding));
     }
     let status = match caller {
-        None if explanation.changes.iter().any(|change| *change == Change::SignIn) => "401, or the login for a browser",
+        None if explanation.changes.contains(&Change::SignIn) => "401, or the login for a browser",
         _ => "403",
     };
     answer.say("answer", status, None);
