@@ -25,6 +25,7 @@ fn record(number: u64) -> AuditRecord {
             provider: "corp".into(),
             subject: "00u1a2b3c4d5e6f7g8h9".into(),
             name: "alice@example.com".into(),
+            groups: Box::default(),
         }),
         basis: Some(Basis::Session("s-0123456789abcdef".into())),
         source: Some(([10, 1, 2, 3], 40_000).into()),

@@ -142,6 +142,7 @@ mod tests {
                 provider: "corp".into(),
                 subject: "248".into(),
                 name: "alice@example.com".into(),
+                groups: Box::default(),
             }),
             basis: Some(Basis::Session("s1".into())),
             source: Some(([10, 1, 2, 3], 40_000).into()),

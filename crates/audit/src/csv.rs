@@ -118,6 +118,7 @@ mod tests {
                 provider: "corp".into(),
                 subject: "1".into(),
                 name: "=alice".into(),
+                groups: Box::default(),
             }),
             action: Some(Action::Request { method: "GET".into(), host: "h".into(), path: "/x".into() }),
             bytes_out: 7,

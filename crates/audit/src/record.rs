@@ -171,6 +171,9 @@ pub struct Principal {
     pub subject: Box<str>,
     /// The name that people know it by.
     pub name: Box<str>,
+    /// The groups that it was in.
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    pub groups: Box<[Box<str>]>,
 }
 
 /// What kind of sender it is.
@@ -224,6 +227,7 @@ mod limits {
     pub(super) const PATH: usize = 1024;
     pub(super) const REASON: usize = 1024;
     pub(super) const POLICIES: usize = 16;
+    pub(super) const GROUPS: usize = 32;
 }
 
 impl AuditRecord {
@@ -254,8 +258,11 @@ impl AuditRecord {
 
     /// Cuts what is too long, so that a record has at most some 16 KiB whatever a client sends.
     pub(crate) fn bound(&mut self) {
-        if let Some(Principal { kind: _, provider, subject, name }) = &mut self.principal {
-            for text in [provider, subject, name] {
+        if let Some(Principal { kind: _, provider, subject, name, groups }) = &mut self.principal {
+            if groups.len() > limits::GROUPS {
+                *groups = groups[..limits::GROUPS].into();
+            }
+            for text in [provider, subject, name].into_iter().chain(groups) {
                 clip(text, limits::NAME);
             }
         }

@@ -16,6 +16,7 @@ fn record(second: i64, name: &str, service: &str, decision: Decision) -> AuditRe
             provider: "corp".into(),
             subject: format!("sub-{name}").into(),
             name: name.into(),
+            groups: Box::default(),
         }),
         service: Some(service.into()),
         port: Some("web".into()),

@@ -122,6 +122,8 @@ pub const INTROSPECTION_CACHE: Duration = Duration::from_secs(30);
 pub const SESSION_IDLE: Duration = Duration::from_hours(1);
 /// Ends every login.
 pub const SESSION_LIFETIME: Duration = Duration::from_hours(12);
+/// Longest time that a grant may be asked for.
+pub const LONGEST_GRANT: Duration = Duration::from_hours(8);
 /// Claim with the groups.
 pub const GROUPS_CLAIM: &str = "groups";
 /// Header in which services get the signed claims.

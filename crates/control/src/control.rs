@@ -10,7 +10,7 @@ use tokio::{
 
 use crate::{
     DriftLook, Phase, Publisher, Rejection, Start, Watching, certificates, drift, health, identity, names, ports,
-    registration, strangers, watch,
+    registration, strangers, trail, watch,
 };
 
 /// For answers of control ports that are under way at the end.
@@ -42,6 +42,7 @@ impl Control {
         runtime.spawn(drift::watch(Arc::clone(&publisher), look));
         runtime.spawn(names::follow(Arc::clone(&publisher)));
         runtime.spawn(identity::keep(publisher.watch_running()));
+        runtime.spawn(trail::watch(publisher.trail(), Arc::clone(&publisher.registries().metrics)));
         Ok(Self { runtime, publisher, ports })
     }
 

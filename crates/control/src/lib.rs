@@ -30,6 +30,7 @@ mod running;
 mod sockets;
 mod strangers;
 mod task;
+mod trail;
 mod watch;
 
 pub use admin::openapi;
@@ -41,6 +42,7 @@ pub use publisher::{LogLevels, Publisher, Start};
 pub use rehearsal::rehearse_start;
 pub use rejection::Rejection;
 pub use running::Running;
+pub use trail::TrailError;
 pub use watch::Watching;
 
 use task::AbortOnDrop;

@@ -21,6 +21,7 @@ use crate::{
     running::{FilesRead, ReadOnce, Running, retire, revive},
     sockets::{ControlChange, Difference},
     strangers::Strangers,
+    trail::Trail,
 };
 
 /// Sets the level of the program's own log.
@@ -60,6 +61,7 @@ pub struct Publisher {
     read_once: ReadOnce,
     strangers: Strangers,
     drift: Drift,
+    trail: Arc<Trail>,
     started: Instant,
 }
 
@@ -80,9 +82,11 @@ impl Publisher {
     /// Opens every port of the first plan and starts the workers. The sockets of the control plane are sent to the
     /// receiver, as are those of later plans.
     pub(crate) fn start(start: Start) -> Result<(Arc<Self>, mpsc::UnboundedReceiver<ControlChange>), Rejection> {
-        let Start { path, candidate, registries, log_levels } = start;
+        let Start { path, mut candidate, registries, log_levels } = start;
         let workers = registries.endpoints.workers();
         let access_log = AccessLog::open(candidate.plan.access_log.clone()).map_err(Rejection::AccessLog)?;
+        let trail = Arc::new(Trail::default());
+        trail.supply(&mut candidate.plan).map_err(Rejection::Audit)?;
         let sockets = Difference::between(None, &candidate.plan).open(workers).map_err(Rejection::Listen)?;
         let files = FilesRead::of(Some(&candidate.declared), &candidate.sources, candidate.read_at);
         let read_once = ReadOnce::of(&candidate.declared);
@@ -111,6 +115,7 @@ impl Publisher {
             read_once,
             strangers: Strangers::default(),
             drift: Drift::default(),
+            trail,
             started: Instant::now(),
         };
         Ok((Arc::new(publisher), receiver))
@@ -199,12 +204,16 @@ impl Publisher {
     }
 
     /// Binds all new ports first; if any fails nothing changes, and those just bound are closed again.
-    async fn publish(&self, cause: Cause, candidate: Candidate) -> Result<ReloadReport, Rejection> {
+    async fn publish(&self, cause: Cause, mut candidate: Candidate) -> Result<ReloadReport, Rejection> {
         if self.phase() != Phase::Serving {
             return Err(Rejection::Draining);
         }
         let old = self.running();
         let notes = self.read_once.notes(&candidate.declared);
+        let trail = Arc::clone(&self.trail);
+        let supply = move || trail.supply(&mut candidate.plan).map(|()| candidate);
+        let candidate =
+            tokio::task::spawn_blocking(supply).await.map_err(|_| Rejection::Internal)?.map_err(Rejection::Audit)?;
         let difference = Difference::between(Some(&old.plan), &candidate.plan);
         let (opened, closed) = (difference.opened(), difference.closed());
         let workers = self.registries.endpoints.workers();
@@ -303,6 +312,11 @@ impl Publisher {
         &self.strangers
     }
 
+    /// The audit.
+    pub(crate) fn trail(&self) -> Arc<Trail> {
+        Arc::clone(&self.trail)
+    }
+
     /// What is not as declared on this machine.
     pub(crate) fn drift(&self) -> &Drift {
         &self.drift
@@ -336,6 +350,7 @@ impl Publisher {
     /// Ends the workers, whatever is still open, and writes the rest of the access log.
     pub(crate) fn stop(self) {
         self.data_plane.stop();
+        self.trail.stop();
         if let Err(error) = self.access_log.close(Duration::from_secs(5)) {
             tracing::error!("{error}");
         }

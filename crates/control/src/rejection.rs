@@ -6,6 +6,8 @@ use portcullis_config::{finding::Finding, sources::Sources};
 use portcullis_kernel::listen::ListenError;
 use portcullis_observe::AccessLogError;
 
+use crate::TrailError;
+
 /// Why a configuration was not taken on. What ran before goes on as it was.
 #[derive(Debug)]
 pub enum Rejection {
@@ -20,6 +22,8 @@ pub enum Rejection {
     Listen(Vec<ListenError>),
     /// The access log could not be opened.
     AccessLog(AccessLogError),
+    /// Decisions can not be recorded.
+    Audit(TrailError),
     /// The threads of the data plane could not be started.
     Workers(io::Error),
     /// The process is on its way out and takes no new configuration.
@@ -40,6 +44,7 @@ impl fmt::Display for Rejection {
                 write!(f, "can not listen: {}", errors.join("; "))
             }
             Self::AccessLog(error) => error.fmt(f),
+            Self::Audit(error) => write!(f, "the audit can not be kept: {error}"),
             Self::Workers(error) => write!(f, "can not start the worker threads: {error}"),
             Self::Draining => f.write_str("the process is draining and takes no new configuration"),
             Self::Internal => f.write_str("the attempt broke off; see the program's own log"),

@@ -8,7 +8,11 @@ use std::{
 };
 
 use portcullis_balance::EndpointState;
-use portcullis_config::{declared::Declared, finding::Finding, sources::Sources};
+use portcullis_config::{
+    declared::{Audit, Declared, LogTarget},
+    finding::Finding,
+    sources::Sources,
+};
 use portcullis_plan::Plan;
 
 use crate::Candidate;
@@ -69,23 +73,40 @@ impl FilesRead {
 pub(crate) struct ReadOnce {
     workers: Option<usize>,
     buckets: Vec<Duration>,
+    audit: Option<AuditPlaces>,
 }
+
+/// `copy`, `heads`, `retention`.
+type AuditPlaces = (Option<LogTarget>, Option<PathBuf>, Option<Duration>);
 
 impl ReadOnce {
     pub(crate) fn of(declared: &Declared) -> Self {
         Self {
             workers: declared.workers.map(|workers| workers.value),
             buckets: declared.metrics.buckets.iter().map(|bound| bound.value).collect(),
+            audit: declared.audit.as_deref().map(audit_places),
         }
     }
 
     /// What waits for the next start.
     pub(crate) fn notes(&self, declared: &Declared) -> Vec<String> {
         let now = Self::of(declared);
-        let changed = [("workers", self.workers != now.workers), ("metrics.buckets", self.buckets != now.buckets)];
+        // An audit that begins with a reload begins as that says.
+        let is_other_audit = self.audit.is_some() && now.audit.is_some() && self.audit != now.audit;
+        let changed = [
+            ("workers", self.workers != now.workers),
+            ("metrics.buckets", self.buckets != now.buckets),
+            ("audit", is_other_audit),
+        ];
         let changed = changed.into_iter().filter(|(_, is_changed)| *is_changed);
         changed.map(|(setting, _)| format!("`{setting}` has changed and takes effect with the next start")).collect()
     }
+}
+
+fn audit_places(audit: &Audit) -> AuditPlaces {
+    let Audit { copy, heads, retention } = audit;
+    let copy = copy.as_ref().map(|copy| copy.value.clone());
+    (copy, heads.as_ref().map(|heads| heads.value.clone()), retention.map(|retention| retention.value))
 }
 
 /// Endpoints of a plan that is about to run, which may have been named by an earlier one: their connections are pooled.

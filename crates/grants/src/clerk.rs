@@ -291,18 +291,21 @@ fn record(event: Event, by: Option<&Actor<'_>>, row: &GrantRow) -> AuditRecord {
             provider: (*principal.provider).into(),
             subject: principal.subject.clone(),
             name: principal.name.clone(),
+            groups: principal.groups.clone(),
         },
         Some(Actor::Operator(user)) => Recorded {
             kind: Kind::Operator,
             provider: "command line".into(),
             subject: (*user).into(),
             name: (*user).into(),
+            groups: Box::default(),
         },
         None => Recorded {
             kind: if row.kind == "workload" { Kind::Workload } else { Kind::User },
             provider: row.provider.as_str().into(),
             subject: row.subject.as_str().into(),
             name: row.name.as_str().into(),
+            groups: Box::default(),
         },
     };
     let decision = match event {

@@ -20,7 +20,9 @@ pub use endpoint::{CheckOutcome, EndpointMetrics, EndpointShard, EndpointSnapsho
 pub use exposition::CONTENT_TYPE;
 pub use histogram::{Buckets, BucketsError, Histogram, HistogramSnapshot};
 pub use port::{PortMetrics, PortShard, PortSnapshot};
-pub use process::{Build, CertificateExpiry, DriftCount, Drifted, PortStrangers, ProcessMetrics, ReloadOutcome};
+pub use process::{
+    AuditNumbers, Build, CertificateExpiry, DriftCount, Drifted, PortStrangers, ProcessMetrics, ReloadOutcome,
+};
 pub use registry::Registry;
 pub use route::{RouteMetrics, RouteShard, RouteSnapshot};
 pub use service::{ServiceMetrics, ServiceShard, ServiceSnapshot};

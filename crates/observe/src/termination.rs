@@ -72,6 +72,8 @@ terminations! {
     RefusedDraining = "refused-draining",
     /// The port requires its log, which took no record in time (503).
     LogUnavailable = "log-unavailable",
+    /// The route requires its audit record, which the store did not take (503).
+    AuditUnavailable = "audit-unavailable",
 
     /// A declared source sent a PROXY header that is not one.
     ProxyHeaderInvalid = "proxy-header-invalid",

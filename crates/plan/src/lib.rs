@@ -9,6 +9,7 @@
 //! Invariant: a plan exists only if every check passed; the data plane trusts it without asking again.
 
 mod address_set;
+mod audit;
 mod compile;
 mod conditions;
 mod known_hosts;
@@ -27,6 +28,7 @@ use portcullis_observe::access_log::AccessLogSettings;
 use portcullis_policy::PolicySet;
 
 pub use address_set::AddressSet;
+pub use audit::{AuditPlan, GrantsPlan};
 pub use compile::{Registries, compile};
 pub use conditions::{ClaimTest, Conditions, HeaderLookup, Traffic, ValueTest};
 pub use known_hosts::KnownHosts;
@@ -61,6 +63,10 @@ pub struct Plan {
     pub policies: Arc<PolicySet>,
     /// Who is calling; `None` where nobody asks.
     pub identity: Option<Arc<Authenticator>>,
+    /// How decisions are recorded; `None` if none is.
+    pub audit: Option<AuditPlan>,
+    /// Access that somebody asks for; `None` if no service is granted.
+    pub grants: Option<GrantsPlan>,
     /// Files whose change makes this plan stale: certificates, keys, CAs.
     pub material: Vec<std::path::PathBuf>,
 }

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use portcullis_config::declared::{ClientCertificate, ListenAddress, PortLog, Role, Word};
+use portcullis_config::declared::{AuditNeed, ClientCertificate, ListenAddress, PortLog, Role, Word};
 use portcullis_observe::metrics::PortMetrics;
 use portcullis_tls::peer::PeerCertificate;
 
@@ -43,6 +43,8 @@ pub struct PortPlan {
     pub timeouts: PortTimeouts,
     /// Whether and how strictly it is logged.
     pub log: PortLog,
+    /// Whether what the port itself refuses goes into the audit.
+    pub audit: AuditNeed,
     /// Written reason for a wildcard or public address that the role forbids.
     pub accepted_wildcard: Option<String>,
     /// Counters.

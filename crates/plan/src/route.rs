@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use portcullis_config::declared::Claim;
+use portcullis_config::declared::{AuditNeed, Claim};
 use portcullis_identity::ProviderId;
 use portcullis_observe::metrics::RouteMetrics;
 use portcullis_policy::RouteId;
@@ -20,6 +20,8 @@ pub struct RoutePlan {
     pub conditions: Conditions,
     /// Who may pass.
     pub access: Access,
+    /// Whether and how strictly decisions go into the audit.
+    pub audit: AuditNeed,
     /// Headers (lower case) in which the service is told of the caller.
     pub tell: Box<[(Box<[u8]>, Claim)]>,
     /// Whether what proved who calls goes on to the service.

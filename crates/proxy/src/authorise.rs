@@ -3,7 +3,7 @@
 //! Invariants: what is not allowed is refused; an answer that rests on more than who calls, from where and with which
 //! certificate is asked for anew each time.
 
-use std::{net::IpAddr, rc::Rc};
+use std::net::IpAddr;
 
 use portcullis_identity::NotProven;
 use portcullis_observe::Termination;
@@ -11,6 +11,7 @@ use portcullis_plan::{Access, Plan, RoutePlan};
 use portcullis_policy::{Action, Asked, Attributes, Certificate, RouteId};
 
 use crate::{
+    audit,
     authenticate::Sender,
     callers::{Answer, Question},
     clock,
@@ -35,8 +36,12 @@ pub(crate) fn may_pass(
     sender: &Sender,
     wanted: Wanted<'_>,
 ) -> Result<(), Refused> {
-    let Access::Judged { route: id, asks_identity, .. } = &route.access else { return Ok(()) };
+    let Access::Judged { route: id, asks_identity, .. } = &route.access else {
+        audit::keep(visit, route, None, visit.worker.callers.no_policies());
+        return Ok(());
+    };
     let answer = decide(visit, plan, *id, sender, wanted);
+    audit::keep(visit, route, sender.known(), &answer.policies);
     let is_covered = match (&route.action, sender.known()) {
         // A token may be good for some services alone.
         (portcullis_plan::Action::Forward(service), Some(known)) => known.standing.covers(&service.name),
@@ -82,9 +87,8 @@ fn decide(visit: &Visit, plan: &Plan, route: RouteId, sender: &Sender, wanted: W
         now,
         granted_until: None,
     });
-    let by: Rc<str> =
-        if decision.policies.is_empty() { "no policy allows it".into() } else { decision.policies.join(", ").into() };
-    let answer = Answer { allowed: decision.allowed, until: decision.holds.until.unwrap_or(u64::MAX), by };
+    let until = decision.holds.until.unwrap_or(u64::MAX);
+    let answer = Answer { allowed: decision.allowed, until, policies: decision.policies.into() };
     let depends_on = decision.holds.depends_on;
     let is_general =
         [Attributes::HOST, Attributes::PATH, Attributes::METHOD].into_iter().all(|of| !depends_on.contains(of));
@@ -126,6 +130,10 @@ fn refused(sender: &Sender, answer: &Answer, is_covered: bool) -> Refused {
         Some(known) => format!("{} may not pass", known.standing.principal),
         None => "the route does not let this client pass".to_owned(),
     };
-    let why = if is_covered { &*answer.by } else { "its token is not for this service" };
+    let why = match &*answer.policies {
+        _ if !is_covered => "its token is not for this service".to_owned(),
+        [] => "no policy allows it".to_owned(),
+        policies => policies.join(", "),
+    };
     Refused::new(403, Ended::because(Termination::RefusedRoute, format!("{who}: {why}")), "access denied")
 }

@@ -27,6 +27,7 @@ pub(crate) struct Callers {
     generation: Cell<u64>,
     known: RefCell<HashMap<Box<[u8]>, Rc<Known>>>,
     anonymous: Decisions,
+    no_policies: Rc<[Box<str>]>,
 }
 
 /// A caller whose identity is proven.
@@ -61,8 +62,8 @@ pub(crate) struct Answer {
     pub(crate) allowed: bool,
     /// In seconds since 1970.
     pub(crate) until: u64,
-    /// Which policies made it, for the log.
-    pub(crate) by: Rc<str>,
+    /// Which policies made it; none if no policy permits it.
+    pub(crate) policies: Rc<[Box<str>]>,
 }
 
 impl Callers {
@@ -90,6 +91,11 @@ impl Callers {
             all.clear();
         }
         all.insert(shown.into(), known);
+    }
+
+    /// What decided where everybody may pass.
+    pub(crate) fn no_policies(&self) -> &Rc<[Box<str>]> {
+        &self.no_policies
     }
 
     /// Decisions about those who prove nothing.

@@ -14,6 +14,7 @@ use portcullis_plan::{Access, Action, HeaderEdits, HeaderLookup, PortPlan, Route
 use crate::{
     answer::{self, Reply},
     attempt::Attempt,
+    audit::{self, Lasts},
     authenticate::{self, Sender},
     authorise::{self, Wanted},
     downstream::{Arrival, Downstream, Http1},
@@ -116,6 +117,8 @@ async fn steps<'a>(
     let method = client.head.method.of(client.text());
     let wanted = Wanted { action: portcullis_policy::Action::Request, host, path, method };
     authorise::may_pass(visit, &plan.plan, route, &sender, wanted)?;
+    let lasts = if client.head.upgrade.is_some() { Lasts::Long } else { Lasts::Briefly };
+    audit::begin(visit, &client.deadline, story.request_id, wanted, lasts).await.map_err(Refused::unrecorded)?;
     if let Some(known) = sender.known().filter(|_| !route.passes_credentials) {
         authenticate::strike_credentials(client, known);
     }

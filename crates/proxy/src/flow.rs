@@ -16,7 +16,9 @@ use tokio::net::TcpStream;
 
 use crate::{
     admission::PortGate,
-    arrive, authenticate,
+    arrive,
+    audit::{self, Lasts},
+    authenticate,
     authorise::{self, Wanted},
     buffer::Buffer,
     deadline::Deadline,
@@ -131,6 +133,7 @@ async fn session(visit: &mut Visit, client: Io, deadline: Deadline, early: &[u8]
     let wanted =
         Wanted { action: Asks::Connect, host: visit.sni.as_deref().unwrap_or_default(), path: b"", method: b"" };
     authorise::may_pass(visit, &plan.plan, route, &sender, wanted).map_err(|refused| refused.ended)?;
+    audit::begin(visit, &deadline, request_id, wanted, Lasts::Long).await?;
     let Action::Forward(service) = &route.action else {
         return Err(Ended::because(Termination::NoRoute, "the route of this session leads to no service"));
     };

@@ -13,6 +13,7 @@ mod admission;
 mod answer;
 mod arrive;
 mod attempt;
+mod audit;
 mod authenticate;
 mod authorise;
 mod body;

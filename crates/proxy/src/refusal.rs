@@ -46,6 +46,11 @@ impl Refused {
         Self::new(status, ended, told)
     }
 
+    /// Its record is required, and can not be kept.
+    pub(crate) fn unrecorded(ended: Ended) -> Self {
+        Self::new(503, ended, "this can not be recorded at the moment")
+    }
+
     /// A host that the https port does not go by: nobody is sent there on the word of a client.
     pub(crate) fn unknown_host(host: &str) -> Self {
         let detail = format!("no route of the https port that this port redirects to names the host `{host}`");

@@ -1,6 +1,7 @@
 //! What is known of one client connection, from accept to close, and how its end is told.
 
 use std::{
+    cell::RefCell,
     net::SocketAddr,
     rc::Rc,
     sync::Arc,
@@ -15,6 +16,7 @@ use portcullis_observe::{
 use portcullis_plan::{PortPlan, Principal};
 
 use crate::{
+    audit::{self, Judgement},
     connect::OnBehalfOf,
     deadline::Deadline,
     log_gate,
@@ -45,6 +47,8 @@ pub(crate) struct Visit {
     pub(crate) certificate: Option<ClientCertificate>,
     /// Header lines that are the same for every request.
     pub(crate) connection_lines: Vec<u8>,
+    /// What was decided about the request or session that is under way, if that is recorded.
+    pub(crate) judgement: RefCell<Option<Judgement>>,
     /// A request has come.
     pub(crate) has_asked: bool,
     /// It was let in, or its latest request was: the port has waited for the log on its behalf, if it does.
@@ -131,6 +135,7 @@ impl Visit {
             certificate_names: Vec::new(),
             certificate: None,
             connection_lines: Vec::new(),
+            judgement: RefCell::default(),
             has_asked: false,
             is_under_way: false,
         }
@@ -248,6 +253,7 @@ impl Visit {
         counters.bytes_received.add(account.bytes_received);
         counters.bytes_sent.add(account.bytes_sent);
         counters.ended(termination);
+        audit::end(self, account, termination);
         let mut phases = account.phases;
         phases.handshake = self.handshake.take();
         if self.port.log == PortLog::Off {

@@ -55,6 +55,9 @@ impl Check for UnknownName {
                 services.look_up(name, action.span, findings);
             }
         }
+        for terms in &declared.grants.services {
+            services.look_up(&terms.service, terms.service.span, findings);
+        }
         for route in &declared.unreadable.routes {
             route.ports.iter().for_each(|port| ports.look_up(port, port.span, findings));
             route.service.iter().for_each(|service| services.look_up(service, service.span, findings));

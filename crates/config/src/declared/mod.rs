@@ -4,6 +4,8 @@
 //! written is `None`. Defaults are applied when the plan is made (`portcullis-plan`), so that reports and maps can
 //! tell "said" from "assumed".
 
+mod audit;
+mod grants;
 mod identity;
 mod port;
 mod probe;
@@ -14,6 +16,8 @@ mod word;
 
 use std::{fmt, path::PathBuf};
 
+pub use audit::{Audit, AuditNeed};
+pub use grants::{Circle, GrantTerms, Grants};
 pub use identity::{
     AssertionSettings, ClaimNames, Identity, KeySource, ProofOfPossession, Provider, ProviderKind, SessionTimes,
     TokenAlgorithm,
@@ -61,6 +65,10 @@ pub struct Declared {
     pub probe: Probe,
     /// `identity:` who proves who is calling.
     pub identity: Identity,
+    /// `audit:` that decisions are recorded; `None`: only where a port or a route says so.
+    pub audit: Option<Spanned<Audit>>,
+    /// `grants:` access that somebody asks for.
+    pub grants: Grants,
     /// `policies:` files with Cedar policies of one's own, resolved.
     pub policies: Vec<Spanned<PathBuf>>,
     /// `workers:` number of data-plane threads; `None` follows CPU affinity and the cgroup quota.

@@ -4,6 +4,7 @@ use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use ipnet::IpNet;
 
+use super::AuditNeed;
 use crate::span::Spanned;
 
 /// One socket that Portcullis listens on.
@@ -41,6 +42,8 @@ pub struct Port {
     pub authenticate: Vec<Spanned<String>>,
     /// `log: required | on | off`
     pub log: Option<Spanned<PortLog>>,
+    /// `audit: required | on | off`
+    pub audit: Option<Spanned<AuditNeed>>,
 }
 
 /// `listen: 127.0.0.1:8443`, `[::1]:443`, `unix:/run/portcullis.sock` (admin and metrics ports only).

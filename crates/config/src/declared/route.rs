@@ -4,6 +4,7 @@ use std::fmt;
 
 use ipnet::IpNet;
 
+use super::AuditNeed;
 use crate::span::{Span, Spanned};
 
 /// The rule that takes traffic from a port to a service.
@@ -27,6 +28,8 @@ pub struct Route {
     pub tell: Vec<(Spanned<String>, Spanned<Claim>)>,
     /// `pass-credentials: true`: what proved the caller's identity goes on to the service.
     pub pass_credentials: Option<Spanned<bool>>,
+    /// `audit: required | on | off`; stronger than the port's.
+    pub audit: Option<Spanned<AuditNeed>>,
     /// Exactly one of `service`, `redirect`, `respond`; otherwise a finding and `None`.
     pub action: Option<Spanned<Action>>,
     /// `rewrite:`

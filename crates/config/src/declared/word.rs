@@ -1,8 +1,8 @@
 //! Closed sets of words, each with the text that the file uses.
 
 use super::{
-    Balance, ClientCertificate, GrantNeed, LogFormat, LogLevel, PortLog, ProofOfPossession, Protocol, ProxyProtocolOut,
-    Role, ServiceProtocol, TlsVersion, TokenAlgorithm, Transport, Weekday,
+    AuditNeed, Balance, ClientCertificate, GrantNeed, LogFormat, LogLevel, PortLog, ProofOfPossession, Protocol,
+    ProxyProtocolOut, Role, ServiceProtocol, TlsVersion, TokenAlgorithm, Transport, Weekday,
 };
 
 /// A value that is one word out of a closed set.
@@ -86,6 +86,12 @@ impl Word for ClientCertificate {
 
 impl Word for PortLog {
     const WHAT: &'static str = "a log policy";
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("on", Self::On), ("off", Self::Off), ("required", Self::Required)];
+}
+
+impl Word for AuditNeed {
+    const WHAT: &'static str = "a way to audit";
     const WORDS: &'static [(&'static str, Self)] =
         &[("on", Self::On), ("off", Self::Off), ("required", Self::Required)];
 }

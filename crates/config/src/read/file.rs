@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, hash_map};
 
-use super::{identity, mistake::Mistake, port, probe, reader::Reader, route, service, settings, values};
+use super::{audit, grants, identity, mistake::Mistake, port, probe, reader::Reader, route, service, settings, values};
 use crate::{
     declared::{Declared, Range, RangeAccept},
     finding::{Finding, Findings},
@@ -10,6 +10,10 @@ use crate::{
     span::{Span, Spanned},
     yaml::Node,
 };
+
+/// Keys that one file alone may give.
+const SETTINGS: [&str; 10] =
+    ["defaults", "limits", "log", "metrics", "admin", "identity", "audit", "grants", "probe", "workers"];
 
 /// Collects what all files declare. Names and settings that two files give are reported with both places.
 #[derive(Debug, Default)]
@@ -57,9 +61,7 @@ impl FileReader {
             if let Some(node) = map.node("routes") {
                 self.routes(map.reader, node);
             }
-            for (key, span) in
-                map.present(&["defaults", "limits", "log", "metrics", "admin", "identity", "probe", "workers"])
-            {
+            for (key, span) in map.present(&SETTINGS) {
                 self.setting(map.reader, key, span);
             }
             let declared = &mut self.declared;
@@ -69,6 +71,10 @@ impl FileReader {
             replace(&mut declared.metrics, map.optional("metrics", settings::metrics));
             replace(&mut declared.probe, map.optional("probe", probe::probe));
             replace(&mut declared.identity, map.optional("identity", identity::identity));
+            replace(&mut declared.grants, map.optional("grants", grants::grants));
+            if let Some(audit) = map.optional("audit", audit::audit) {
+                declared.audit = Some(audit);
+            }
             let directory = map.reader.directory;
             declared.policies.extend(map.values("policies", |text| policy_file(text, directory)));
             if let Some(Spanned { value: (admin, is_token_unreadable), .. }) = map.optional("admin", settings::admin) {

@@ -200,7 +200,7 @@ fn secret(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Secret> {
 }
 
 /// `https://…`, or `http://` on loopback, where nobody listens in.
-fn provider_url(text: &str) -> Result<String, Mistake> {
+pub(super) fn provider_url(text: &str) -> Result<String, Mistake> {
     const EXPECTED: &str = "a URL such as https://id.example.com";
     let is_plain = |text: &str| !text.chars().any(|letter| letter.is_control() || letter.is_whitespace());
     let rest = match (text.strip_prefix("https://"), text.strip_prefix("http://")) {

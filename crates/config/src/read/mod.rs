@@ -1,8 +1,10 @@
 //! From nodes to [`Declared`](crate::declared::Declared): one reader for each concern, all findings in one run.
 
 mod access;
+mod audit;
 mod example;
 mod file;
+mod grants;
 mod identity;
 mod include;
 mod mapping;

@@ -35,6 +35,7 @@ pub(super) fn port(reader: &mut Reader<'_>, name: Spanned<String>, node: &Node<'
             timeouts: timeouts(map),
             authenticate: map.values("authenticate", values::name),
             log: map.value("log", word),
+            audit: map.value("audit", word),
             name,
             listen: listen?,
             role: role?,

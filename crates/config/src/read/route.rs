@@ -3,7 +3,7 @@
 use super::{
     access,
     mapping::Mapping,
-    mistake::Mistake,
+    mistake::{Mistake, word},
     reader::Reader,
     values::{self, number_between},
 };
@@ -29,6 +29,7 @@ pub(super) fn route(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<Route, R
         let authenticate = map.values("authenticate", values::name);
         let tell = access::tell(map);
         let pass_credentials = map.value("pass-credentials", values::boolean);
+        let audit = map.value("audit", word);
         let action = action(map);
         let rewrite = rewrite(map);
         let request_headers = header_edits(map, "request-headers");
@@ -58,6 +59,7 @@ pub(super) fn route(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<Route, R
             authenticate,
             tell,
             pass_credentials,
+            audit,
             action,
             rewrite,
             request_headers,

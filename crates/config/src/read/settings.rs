@@ -130,7 +130,7 @@ fn token(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Secret> {
 }
 
 /// `stdout`, `off` or a path. A path is told from a mistyped word by its slash.
-fn log_target(text: &str, directory: &Path) -> Result<LogTarget, Mistake> {
+pub(super) fn log_target(text: &str, directory: &Path) -> Result<LogTarget, Mistake> {
     match text {
         "stdout" | "-" => Ok(LogTarget::Stdout),
         "off" => Ok(LogTarget::Off),

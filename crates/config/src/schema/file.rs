@@ -4,6 +4,8 @@
 use schemars::JsonSchema;
 
 use super::{
+    audit::AuditChoice,
+    grants::Grants,
     identity::Identity,
     port::{Port, PortLimits},
     route::Route,
@@ -44,6 +46,10 @@ pub(super) struct File {
     admin: Option<Admin>,
     /// Who proves who is calling, and what services are told of it.
     identity: Option<Identity>,
+    /// Decisions of routes are recorded, so that nobody changes the record unseen. Default: only where a port or a route says so.
+    audit: Option<AuditChoice>,
+    /// Access that somebody asks for, and that ends by itself.
+    grants: Option<Grants>,
     /// Files with Cedar policies of one's own, beside what `allow` and `deny` say.
     policies: Option<Many<Scalar<Path>>>,
     /// What `portcullis probe` leaves alone, and what helps it.

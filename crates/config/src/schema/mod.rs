@@ -6,7 +6,9 @@
 //!
 //! The schema is for completion and first help; the reader and the checks know more than a schema can say.
 
+mod audit;
 mod file;
+mod grants;
 mod identity;
 mod port;
 mod route;

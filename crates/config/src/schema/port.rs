@@ -45,6 +45,9 @@ pub(super) struct Port {
     /// Whether connections are recorded; with `required`, traffic waits for a slow log. `off` on public ports only.
     #[schemars(extend("default" = "on"))]
     log: Option<OneOf<declared::PortLog>>,
+    /// Whether decisions are recorded in the audit; with `required`, what can not be recorded first is refused. Default: `on` if
+    /// `audit` stands at the top of the file, else `off`.
+    audit: Option<OneOf<declared::AuditNeed>>,
 }
 
 /// TLS with clients.

@@ -48,6 +48,8 @@ pub(super) struct Route {
     authenticate: Option<Many<NameText>>,
     /// Header to what the service is told in it of the caller: `name`, `subject`, `email`, `groups`, `provider`, `claim:NAME`.
     tell: Option<Named<Scalar<Text>>>,
+    /// Whether decisions are recorded in the audit; with `required`, what can not be recorded first is refused. Default: the port's.
+    audit: Option<OneOf<declared::AuditNeed>>,
     /// Whether what proved the caller's identity (token, cookie) goes on to the service.
     #[schemars(extend("default" = false))]
     pass_credentials: Option<Scalar<Boolean>>,

@@ -84,6 +84,8 @@ impl<L: Literal> JsonSchema for Only<L> {
 pub(super) struct Off;
 /// `anyone`
 pub(super) struct Anyone;
+/// `on`
+pub(super) struct On;
 /// `authenticated`
 pub(super) struct Authenticated;
 /// `accepted`
@@ -91,6 +93,10 @@ pub(super) struct Accepted;
 
 impl Literal for Off {
     const WORD: &'static str = "off";
+}
+
+impl Literal for On {
+    const WORD: &'static str = "on";
 }
 
 impl Literal for Anyone {

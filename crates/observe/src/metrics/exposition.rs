@@ -40,6 +40,7 @@ impl Collector for Exposition {
         services(&mut page, &self.all.services.read(ServiceMetrics::snapshot))?;
         endpoints(&mut page, &self.all.endpoints.read(EndpointMetrics::snapshot))?;
         access_log(&mut page, &self.all.process)?;
+        audit(&mut page, &self.all.process)?;
         configuration(&mut page, &self.all.process)?;
         process(&mut page, &self.all)
     }
@@ -156,6 +157,22 @@ fn access_log(page: &mut Page<'_>, process: &ProcessMetrics) -> fmt::Result {
         "portcullis_access_log_working",
         "1 if the access log takes its records; 0 if not, or if it is off.",
         Some(f64::from(u8::from(log.state() == SinkState::Working))),
+    )
+}
+
+fn audit(page: &mut Page<'_>, process: &ProcessMetrics) -> fmt::Result {
+    let Some(audit) = process.audit() else { return Ok(()) };
+    page.counters("portcullis_audit_records", "Audit records on the disk.", [(Vec::new(), audit.written)])?;
+    page.counters(
+        "portcullis_audit_refused_records",
+        "Audit records that were not taken: the queue was full, or the store failed.",
+        [(Vec::new(), audit.refused)],
+    )?;
+    page.gauge("portcullis_audit_queued_records", "Audit records that wait.", Some(audit.queued as f64))?;
+    page.gauge(
+        "portcullis_audit_working",
+        "1 if the store takes audit records; 0 if not, and traffic that requires them is refused.",
+        Some(f64::from(u8::from(audit.takes_records))),
     )
 }
 

@@ -23,6 +23,7 @@ pub struct ProcessMetrics {
     strangers: Mutex<Vec<PortStrangers>>,
     drift: Mutex<Option<Drifted>>,
     access_log: OnceLock<Watch>,
+    audit: Mutex<Option<AuditNumbers>>,
 }
 
 impl ProcessMetrics {
@@ -37,6 +38,7 @@ impl ProcessMetrics {
             strangers: Mutex::default(),
             drift: Mutex::default(),
             access_log: OnceLock::new(),
+            audit: Mutex::default(),
         }
     }
 
@@ -74,6 +76,11 @@ impl ProcessMetrics {
         *self.drift.lock().unwrap_or_else(PoisonError::into_inner) = Some(drift);
     }
 
+    /// Replaces what is known of the audit, whenever it is looked at.
+    pub fn set_audit(&self, audit: AuditNumbers) {
+        *self.audit.lock().unwrap_or_else(PoisonError::into_inner) = Some(audit);
+    }
+
     /// Shows what this log writes and drops. The first call counts.
     pub fn watch_access_log(&self, log: &AccessLog) {
         self.access_log.get_or_init(|| log.watch());
@@ -109,6 +116,10 @@ impl ProcessMetrics {
 
     pub(super) fn drift(&self) -> Option<Drifted> {
         self.drift.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn audit(&self) -> Option<AuditNumbers> {
+        *self.audit.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn access_log(&self) -> Option<&Watch> {
@@ -161,6 +172,19 @@ pub struct PortStrangers {
     pub port: String,
     /// How many.
     pub sockets: u64,
+}
+
+/// How the audit fares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AuditNumbers {
+    /// Records on the disk.
+    pub written: u64,
+    /// Records that were not taken.
+    pub refused: u64,
+    /// Records that wait.
+    pub queued: u64,
+    /// Whether the store takes records.
+    pub takes_records: bool,
 }
 
 /// What is not as declared on this machine.

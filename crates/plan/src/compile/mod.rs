@@ -2,6 +2,7 @@
 //! regular expressions compiled, host names replaced by their addresses. What can not be is a finding, at the place that says it.
 
 mod access;
+mod audit;
 mod identity;
 mod ports;
 mod routes;
@@ -89,6 +90,8 @@ pub fn compile(
         log_level: said(declared.log.level, defaults::LOG_LEVEL),
         policies: Arc::new(policies),
         identity,
+        audit: audit::audit(declared),
+        grants: audit::grants(declared),
         material,
     };
     Ok((plan, findings))

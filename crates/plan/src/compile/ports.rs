@@ -13,7 +13,7 @@ use portcullis_tls::{
     server::{Believed, ClientPolicy, Minimum, ServerSettings},
 };
 
-use super::{Compiler, routes::addresses, said};
+use super::{Compiler, audit, routes::addresses, said};
 use crate::{KnownHosts, PortLimits, PortPlan, PortTimeouts, Protocol, RouteTable, Terminated};
 
 pub(super) fn compile(compiler: &mut Compiler<'_>, mut tables: HashMap<&str, RouteTable>) -> Vec<Arc<PortPlan>> {
@@ -54,6 +54,7 @@ fn one(compiler: &mut Compiler<'_>, index: usize, port: &Port, routes: RouteTabl
         limits,
         timeouts,
         log: said(port.log, PortLog::On),
+        audit: audit::of_port(compiler.declared, port),
         accepted_wildcard: port
             .accept
             .as_ref()

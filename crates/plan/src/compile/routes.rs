@@ -12,7 +12,7 @@ use portcullis_config::{
 };
 use regex::bytes::Regex;
 
-use super::{Compiler, access};
+use super::{Compiler, access, audit};
 use crate::{
     Access, Action, AddressSet, ClaimTest, Conditions, HeaderEdits, PathRewrite, Redirect, Respond, RoutePlan,
     RouteTable, ServicePlan, ValueTest, table::HostTest,
@@ -107,6 +107,7 @@ fn one(
         name: name.into(),
         pattern,
         conditions,
+        audit: audit::of_route(compiler.declared, route, port, &access),
         access,
         tell: route.tell.iter().map(|(name, claim)| (name.as_bytes().into(), claim.value.clone())).collect(),
         passes_credentials: route.pass_credentials.is_some_and(|pass| pass.value),

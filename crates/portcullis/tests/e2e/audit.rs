@@ -23,6 +23,7 @@ fn record(name: &str, service: &str, decision: Decision, path: &str) -> AuditRec
             provider: "corp".into(),
             subject: format!("sub-{name}").into(),
             name: name.into(),
+            groups: Box::default(),
         }),
         source: Some(([10, 1, 2, 3], 40_000).into()),
         port: Some("web".into()),

@@ -79,6 +79,7 @@ mod tests {
                 provider: "corp".into(),
                 subject: "1".into(),
                 name: "ali\u{202e}ce".into(),
+                groups: Box::default(),
             }),
             source: Some(([10, 1, 2, 3], 4000).into()),
             port: Some("web".into()),
