@@ -36,6 +36,10 @@ routes:
 policies: [own.cedar]
 "#;
 
+/// Of RFC 7517 A.1: nobody signs anything here.
+const KEYS: &str = r#"{"keys":[{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
+"y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM","kid":"1"}]}"#;
+
 const OWN: &str = r#"@id("break-glass")
 permit (principal in Group::"corp/oncall", action, resource in Service::"ledger");
 
@@ -48,7 +52,7 @@ fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("portcullis.yaml"), FILE).unwrap();
     fs::write(folder.path().join("own.cedar"), OWN).unwrap();
-    fs::write(folder.path().join("keys.json"), r#"{"keys":[]}"#).unwrap();
+    fs::write(folder.path().join("keys.json"), KEYS).unwrap();
     folder
 }
 

@@ -38,6 +38,9 @@ fn a_key_opens_what_it_is_for_until_it_is_revoked() {
         proxy.get("web", "/").header("authorization", &shown).send().status
     };
     wait_until("the proxy knows the key", || (status(&made) == 200).then_some(()));
+    for key in [&other, &limited] {
+        wait_until("the proxy knows it, too", || (status(key) != 401).then_some(()));
+    }
     assert_eq!(status(&other), 403);
     assert_eq!(status(&limited), 403, "it is not for this service");
     token(&proxy, &["revoke", made["id"].as_str().unwrap()]);

@@ -1,5 +1,6 @@
 //! Who is calling, and may they: through the whole program.
 
+mod audited;
 mod certificates;
 mod keys;
 mod tokens;
