@@ -35,7 +35,7 @@ pub(super) fn audit(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Audit> {
 /// `400d`, or any other duration of an hour or more.
 fn retention(text: &str) -> Result<Duration, Mistake> {
     const EXPECTED: &str = "days such as 400d, or hours such as 72h";
-    let days = text.strip_suffix('d').map(|days| days.parse::<u64>());
+    let days = text.strip_suffix('d').map(str::parse::<u64>);
     let time = match days {
         Some(Ok(days)) if days <= LONGEST_DAYS => Duration::from_hours(24 * days),
         Some(_) => return Err(Mistake::new("is not a time to keep records for", EXPECTED)),
