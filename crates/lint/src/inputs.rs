@@ -3,8 +3,7 @@
 
 use std::{
     collections::HashMap,
-    fs,
-    io::{self, Read},
+    fs, io,
     path::{Component, Path, PathBuf},
     sync::{Mutex, OnceLock, PoisonError},
 };
@@ -16,6 +15,14 @@ pub use portcullis_config::{
 
 /// The largest file that is read: manifests of whole clusters are smaller.
 pub const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
+
+/// What a person writes for standard input.
+pub const STANDARD_INPUT: &str = "-";
+
+/// Whether a path stands for standard input.
+pub fn is_standard_input(path: &Path) -> bool {
+    path == Path::new(STANDARD_INPUT)
+}
 
 /// Every file that was read. Can be read by several threads while others add to it.
 #[derive(Debug, Default)]
@@ -77,6 +84,14 @@ impl Inputs {
             .chain(text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(offset, _)| offset as u32 + 1))
             .collect();
         Ok(FileId(self.files.push(File { path: tidy(path), text, lines, shown: OnceLock::new() }) as u32))
+    }
+
+    /// Keeps what came through standard input, whose name is [`STANDARD_INPUT`] and whose contents alone say what it is.
+    pub fn add_standard_input(&self, bytes: Vec<u8>) -> Result<FileId, Unreadable> {
+        let path = Path::new(STANDARD_INPUT);
+        let added = self.add(path, bytes)?;
+        self.by_path.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), Ok(added));
+        Ok(added)
     }
 
     /// Reads a file that was named by a person, or found by walking. A second time gives the same id.
@@ -174,7 +189,7 @@ impl Inputs {
 }
 
 /// `a/./b/../c` is `a/c`. Leading `..` stay.
-fn tidy(path: &Path) -> PathBuf {
+pub fn tidy(path: &Path) -> PathBuf {
     let mut tidy = PathBuf::new();
     for component in path.components() {
         match component {
@@ -189,18 +204,13 @@ fn tidy(path: &Path) -> PathBuf {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Unreadable> {
-    // A pipe or device would block or never end, so the kind is asked for before anything is opened.
-    let metadata = fs::metadata(path).map_err(|error| refusal(&error))?;
-    if !metadata.is_file() {
-        return Err(Unreadable::NotAFile);
-    }
-    if metadata.len() > MAX_FILE_BYTES {
-        return Err(Unreadable::TooLarge);
-    }
-    let mut bytes = Vec::with_capacity(metadata.len() as usize);
-    let file = fs::File::open(path).map_err(|error| refusal(&error))?;
-    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(|error| refusal(&error))?;
-    Ok(bytes)
+    use portcullis_files::Unreadable as Reason;
+    portcullis_files::read(path, MAX_FILE_BYTES).map_err(|why| match why {
+        Reason::Missing => Unreadable::Missing,
+        Reason::NotAFile(_) => Unreadable::NotAFile,
+        Reason::TooLong { .. } => Unreadable::TooLarge,
+        Reason::Denied | Reason::NotText { .. } | Reason::Refused(_) => Unreadable::Refused(why.to_string()),
+    })
 }
 
 fn refusal(error: &io::Error) -> Unreadable {

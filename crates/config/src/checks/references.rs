@@ -1,5 +1,7 @@
 //! References by name.
 
+use std::cell::Cell;
+
 use super::{Check, Index};
 use crate::{
     declared::Action,
@@ -65,26 +67,33 @@ impl Check for UnknownName {
     }
 }
 
+/// Names that a misspelt one is compared with: beyond so many a suggestion is a guess.
+const MOST_COMPARED: usize = 2_000;
+/// Comparisons for all misspelt names of a file: thousands of mistakes among thousands of names would take minutes.
+const MOST_COMPARISONS: usize = 200_000;
+
 /// All names of one kind, also of those that could not be read.
 struct Names<'d> {
     kind: &'static str,
     sorted: Vec<&'d str>,
+    /// Comparisons that may still be made in search of what was meant.
+    comparisons_left: Cell<usize>,
 }
 
 impl<'d> Names<'d> {
     fn new(kind: &'static str, names: impl Iterator<Item = &'d str>, unreadable: &'d [String]) -> Self {
         let mut sorted: Vec<&str> = names.chain(unreadable.iter().map(String::as_str)).collect();
         sorted.sort_unstable();
-        Self { kind, sorted }
+        Self { kind, sorted, comparisons_left: Cell::new(MOST_COMPARISONS) }
     }
 
     fn look_up(&self, name: &str, span: Span, findings: &mut Findings) {
-        // Beyond this many names a suggestion is a guess, and thousands of mistakes would take minutes.
-        const MOST_COMPARED: usize = 2_000;
         if self.sorted.binary_search(&name).is_ok() {
             return;
         }
-        let compared = self.sorted.iter().copied().take(MOST_COMPARED);
+        let compared = self.sorted.len().min(MOST_COMPARED).min(self.comparisons_left.get());
+        self.comparisons_left.set(self.comparisons_left.get() - compared);
+        let compared = self.sorted.iter().copied().take(compared);
         let mut message = format!("unknown {} `{name}`", self.kind);
         let mut help = None;
         match nearest(name, compared) {

@@ -2,10 +2,10 @@
 
 use std::{
     collections::HashMap,
-    fs::File,
-    io::Read,
     path::{Path, PathBuf},
 };
+
+use portcullis_files::Unreadable;
 
 use super::{FileReader, reader::Reader, substitution::Substitutions};
 use crate::{
@@ -160,18 +160,10 @@ fn decode(bytes: Vec<u8>) -> Result<String, (String, String)> {
 }
 
 fn read_bounded(path: &Path) -> Result<Vec<u8>, String> {
-    // A FIFO or device would block or never end.
-    let metadata = std::fs::metadata(path).map_err(|error| error.to_string())?;
-    if !metadata.is_file() {
-        return Err("it is not a regular file".to_owned());
-    }
-    let mut bytes = Vec::with_capacity(metadata.len().min(MAX_FILE_BYTES) as usize);
-    let file = File::open(path).map_err(|error| error.to_string())?;
-    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
-    if bytes.len() as u64 > MAX_FILE_BYTES {
-        return Err(format!("it is larger than {} MiB; split it and use `include:`", MAX_FILE_BYTES >> 20));
-    }
-    Ok(bytes)
+    portcullis_files::read(path, MAX_FILE_BYTES).map_err(|error| match error {
+        Unreadable::TooLong { .. } => format!("{error}; split it and use `include:`"),
+        _ => error.to_string(),
+    })
 }
 
 /// The files that a pattern names, by name; `*` stands for any characters of the last component.

@@ -104,9 +104,10 @@ impl<'m, 'r, 'n> Mapping<'m, 'r, 'n> {
     /// Whether the key is there, perhaps misspelt. To be asked once all keys have been asked for: what a person meant to
     /// say must not be taken for not said.
     pub(crate) fn says(&self, key: &'static str) -> bool {
+        let absent = self.absent();
         let is_meant = |entry: &Entry<'_>| {
             let text = &*entry.key.text;
-            text == key || (!self.asked.contains(&text) && self.meant_by(text) == Some(key))
+            text == key || (!self.asked.contains(&text) && self.meant_by(text, &absent) == Some(key))
         };
         self.entries.iter().any(is_meant)
     }
@@ -130,8 +131,9 @@ impl<'m, 'r, 'n> Mapping<'m, 'r, 'n> {
     /// stands behind it.
     pub(crate) fn may_have_misspelt_keys(&self) -> bool {
         let is_other = |entry: &&Entry<'_>| !self.asked.contains(&&*entry.key.text);
+        let absent = self.absent();
         let may_be_meant = |entry: &Entry<'_>| {
-            !matches!(entry.value.value, Value::Scalar(_)) || self.meant_by(&entry.key.text).is_some()
+            !matches!(entry.value.value, Value::Scalar(_)) || self.meant_by(&entry.key.text, &absent).is_some()
         };
         self.entries.iter().filter(is_other).any(may_be_meant)
     }
@@ -150,12 +152,13 @@ impl<'m, 'r, 'n> Mapping<'m, 'r, 'n> {
     pub(super) fn finish(mut self) -> Vec<&'static str> {
         self.show_forms();
         let mut meant = Vec::new();
+        let absent = self.absent();
         for entry in self.entries {
             let key = &*entry.key.text;
             if self.asked.contains(&key) {
                 continue;
             }
-            let near = self.meant_by(key);
+            let near = self.meant_by(key, &absent);
             meant.extend(near);
             let mut finding =
                 Finding::new(RuleId::UnknownKey, entry.key.span, format!("unknown key `{key}` in {}", self.what));
@@ -182,11 +185,16 @@ impl<'m, 'r, 'n> Mapping<'m, 'r, 'n> {
         }
     }
 
-    /// The known key that an unknown one most likely stands for; one that is not there as well, if there is such.
-    fn meant_by(&self, unknown: &str) -> Option<&'static str> {
+    /// The known keys that are not there: looked for once, however many unknown ones are held against them.
+    fn absent(&self) -> Vec<&'static str> {
         let is_there = |key: &&'static str| self.entries.iter().any(|entry| entry.key.text == **key);
-        let absent = self.asked.iter().copied().filter(|key| !is_there(key));
-        mistake::nearest(unknown, absent).or_else(|| mistake::nearest(unknown, self.asked.iter().copied()))
+        self.asked.iter().copied().filter(|key| !is_there(key)).collect()
+    }
+
+    /// The known key that an unknown one most likely stands for; one of the `absent`, if there is such.
+    fn meant_by(&self, unknown: &str, absent: &[&'static str]) -> Option<&'static str> {
+        mistake::nearest(unknown, absent.iter().copied())
+            .or_else(|| mistake::nearest(unknown, self.asked.iter().copied()))
     }
 
     fn entry(&mut self, key: &'static str) -> Option<&'n Entry<'n>> {

@@ -52,6 +52,9 @@ pub(crate) fn alternatives<'a>(words: impl Iterator<Item = &'a str>) -> String {
     }
 }
 
+/// Longest name that is compared with others, bytes: what is longer was not misspelt.
+const LONGEST_COMPARED: usize = 300;
+
 /// The known name that was most likely meant: one that differs in case or in few letters.
 pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let wanted = name.to_ascii_lowercase().replace('_', "-");
@@ -60,7 +63,11 @@ pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> O
         3..=5 => 2,
         _ => 3,
     };
+    // A distance is at least the difference in length; only what is left is worth computing.
+    let is_as_long =
+        |candidate: &&str| candidate.len().abs_diff(wanted.len()) <= allowed && wanted.len() <= LONGEST_COMPARED;
     known
+        .filter(is_as_long)
         .map(|candidate| (strsim::osa_distance(&wanted, &candidate.to_ascii_lowercase()), candidate))
         .filter(|(distance, candidate)| *distance <= allowed && *distance < candidate.chars().count())
         .min_by_key(|(distance, _)| *distance)

@@ -3,8 +3,6 @@
 use std::{
     borrow::Cow,
     collections::HashMap,
-    fs::File,
-    io::Read,
     path::{Path, PathBuf},
 };
 
@@ -116,27 +114,13 @@ impl Substitutions {
             },
             Reference::File(path) => {
                 self.files.push(path.clone());
-                let text = read_small(path).map_err(|why| format!("cannot read `{}`: {why}", path.display()))?;
+                let text = portcullis_files::read_text(path, MAX_BYTES)
+                    .map_err(|why| format!("cannot read `{}`: {why}", path.display()))?;
                 let text = text.strip_suffix('\n').unwrap_or(&text);
                 Ok(text.strip_suffix('\r').unwrap_or(text).to_owned())
             }
         }
     }
-}
-
-fn read_small(path: &Path) -> Result<String, String> {
-    // A FIFO or device would block or never end.
-    let metadata = std::fs::metadata(path).map_err(|error| error.to_string())?;
-    if !metadata.is_file() {
-        return Err("it is not a regular file".to_owned());
-    }
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(|error| error.to_string())?;
-    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
-    if bytes.len() as u64 > MAX_BYTES {
-        return Err(format!("it is larger than {} KiB", MAX_BYTES / 1024));
-    }
-    String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())
 }
 
 fn is_variable_name(name: &str) -> bool {
@@ -165,8 +149,8 @@ mod tests {
         for (text, expected) in [
             ("${env:PORTCULLIS_TEST_UNSET}", "the environment variable `PORTCULLIS_TEST_UNSET` is not set"),
             ("${env:}", "`` is not the name of an environment variable"),
-            ("${file:/nonexistent/x}", "cannot read `/nonexistent/x`: No such file or directory (os error 2)"),
-            ("${file:/dev}", "cannot read `/dev`: it is not a regular file"),
+            ("${file:/nonexistent/x}", "cannot read `/nonexistent/x`: there is no such file"),
+            ("${file:/dev}", "cannot read `/dev`: it is a folder, not a regular file"),
             ("${env:X", "`${` without `}`; write `$${` for the characters themselves"),
             ("${X}", "`${X}` is neither `${env:NAME}` nor `${file:PATH}`; write `$${` for the characters themselves"),
         ] {

@@ -118,10 +118,13 @@ fn named(known: &[(String, ProviderId)], names: &[Spanned<String>]) -> Arc<[Prov
     names.iter().filter_map(|name| known.iter().find(|(known, _)| *known == name.value).map(|(_, id)| *id)).collect()
 }
 
+/// Longest Cedar file, bytes.
+const LONGEST: u64 = 4 * 1024 * 1024;
+
 /// A Cedar file.
 fn read(compiler: &mut Compiler<'_>, file: &Spanned<PathBuf>) -> Option<Source> {
     compiler.watch(&file.value);
-    match std::fs::read_to_string(&file.value) {
+    match portcullis_files::read_text(&file.value, LONGEST) {
         Ok(text) => Some(Source { file: file.display().to_string(), text }),
         Err(error) => {
             let message = format!("{}: {error}", file.display());

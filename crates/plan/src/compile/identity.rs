@@ -169,8 +169,11 @@ fn claims(said: &ClaimNames) -> Result<ClaimMapping, Wrong> {
     })
 }
 
+/// Longest file of keys, bytes: some thousand of them.
+const LONGEST: u64 = 4 * 1024 * 1024;
+
 /// A file that a provider needs; a repaired one is a change.
 fn read(compiler: &mut Compiler<'_>, file: &Spanned<PathBuf>) -> Result<Vec<u8>, Wrong> {
     compiler.watch(&file.value);
-    std::fs::read(&file.value).map_err(|error| (file.span, format!("{}: {error}", file.display())))
+    portcullis_files::read(&file.value, LONGEST).map_err(|error| (file.span, format!("{}: {error}", file.display())))
 }

@@ -2,25 +2,22 @@
 //!
 //! While a file has a syntax error, its structure is unknown; that its token stands in another file can still be seen.
 
-use std::{
-    fs::{self, File},
-    io::Read,
-    path::Path,
-};
+use std::path::Path;
 
 use portcullis_config::secret::Secret;
 
 /// Longest text that is looked through, bytes.
 const LONGEST: u64 = 16 * 1024 * 1024;
+/// Longest file with a token, bytes.
+const LONGEST_TOKEN: u64 = 64 * 1024;
 
 /// The token behind the only `token: ${file:PATH}` or `token: ${env:NAME}` in the text; `None` if there is no such
 /// thing, or a choice.
 pub(super) fn named_in(path: &Path) -> Option<Secret> {
-    let mut text = String::new();
-    File::open(path).ok()?.take(LONGEST).read_to_string(&mut text).ok()?;
+    let text = portcullis_files::read_text(path, LONGEST).ok()?;
     let (kind, name) = only_reference(&text)?;
     let token = match kind {
-        Kind::File => fs::read_to_string(path.parent()?.join(name)).ok()?,
+        Kind::File => portcullis_files::read_text(&path.parent()?.join(name), LONGEST_TOKEN).ok()?,
         Kind::Environment => std::env::var(name).ok()?,
     };
     let token = token.trim_end_matches(['\r', '\n']);

@@ -166,6 +166,50 @@ fn each_mistake_with_certificates_is_told_with_what_mends_it() {
     }
 }
 
+/// Every place in which the file names another one; `PATH` is what lies there.
+const NAMING: [&str; 9] = [
+    "ports: { web: { listen: 127.0.0.1:1, role: internal, protocol: https, tls: { certificates: [{ cert: PATH, key: web.key }] } } }",
+    "ports: { web: { listen: 127.0.0.1:1, role: internal, protocol: https, tls: { certificates: [{ cert: web.pem, key: PATH }] } } }",
+    "ports: { web: { listen: 127.0.0.1:1, role: internal, protocol: https, tls: { certificates: [{ cert: web.pem, key: web.key }] }, clients: { certificate: required, ca: PATH } } }",
+    "ports: { web: { listen: 127.0.0.1:1, role: internal, protocol: https, tls: { certificates: [{ cert: web.pem, key: web.key }] }, clients: { certificate: required, ca: ca.pem, crl: PATH } } }",
+    "services: { shop: { port: 1, endpoints: [127.0.0.1:1], tls: { ca: PATH } } }",
+    "policies: [PATH]",
+    "identity: { providers: { ci: { jwt: https://id.test, audience: shop, keys: PATH } } }",
+    "admin: { token: \"${file:PATH}\" }",
+    "include: [PATH]",
+];
+
+/// A FIFO blocked the control plane for ever: its certificates were read without a look at what they are.
+#[test]
+fn what_is_no_file_is_told_at_once_wherever_the_configuration_names_it() {
+    let scenario = made(Scenario::new(SHOWN));
+    openssl(scenario.directory(), "mkfifo pipe; mkdir folder");
+    for (naming, path, kind) in NAMING.iter().flat_map(|naming| {
+        [("pipe", "a FIFO (named pipe)"), ("folder", "a folder"), ("/dev/zero", "a device")]
+            .map(|(path, kind)| (naming, path, kind))
+    }) {
+        std::fs::write(scenario.directory().join("portcullis.yaml"), naming.replace("PATH", path)).unwrap();
+        let output = Command::new("timeout")
+            .args(["60", env!("CARGO_BIN_EXE_portcullis"), "check", "--offline", "portcullis.yaml"])
+            .current_dir(scenario.directory())
+            .output()
+            .unwrap();
+        let report = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{naming} {path}: {report}");
+        assert!(report.contains(path) && report.contains(&format!("it is {kind}, not a regular file")), "{report}");
+    }
+}
+
+#[test]
+fn a_certificate_that_becomes_a_fifo_stops_nothing() {
+    let text = SHOWN.replace("CERT", "web.pem").replace("KEY", "web.key");
+    let proxy = made(Scenario::new(&text)).start();
+    openssl(proxy.directory(), "mkfifo pipe; mv pipe web.pem");
+    proxy.admin().post("/v1/reload").expects(422);
+    wait_until("the renewal is refused", || proxy.output().contains("it is a FIFO").then_some(()));
+    assert!(s_client(&proxy, "-CAfile ca.pem").contains("Verify return code: 0 (ok)"));
+}
+
 /// The harness's own client and its CA would hide what the real programs do.
 #[track_caller]
 fn s_client(proxy: &Proxy, arguments: &str) -> String {

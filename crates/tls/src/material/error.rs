@@ -1,9 +1,8 @@
 //! Why a file can not be used, and what mends it.
 
-use std::{
-    io,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
+
+use portcullis_files::Unreadable;
 
 use super::instead::{Instead, Wanted};
 
@@ -16,15 +15,7 @@ pub enum MaterialError {
         /// The file.
         path: PathBuf,
         /// Why.
-        cause: io::Error,
-    },
-    /// It is longer than such a file ever is.
-    #[error("{} is longer than {limit} bytes, which is not a PEM file of ours", path.display())]
-    TooLong {
-        /// The file.
-        path: PathBuf,
-        /// What is accepted, bytes.
-        limit: u64,
+        cause: Unreadable,
     },
     /// No certificate in it.
     #[error("{} holds no certificate", .0.display())]
@@ -123,7 +114,6 @@ impl MaterialError {
             | Self::UnsupportedKey(path)
             | Self::Version1(path)
             | Self::Unreadable { path, .. }
-            | Self::TooLong { path, .. }
             | Self::Instead { path, .. }
             | Self::Malformed { path, .. }
             | Self::WrongOrder { path, .. }
@@ -138,13 +128,10 @@ impl MaterialError {
     /// What to do about it, with the command that does it where there is one.
     pub fn remedy(&self) -> String {
         match self {
-            Self::Unreadable { path, cause } if cause.kind() == io::ErrorKind::PermissionDenied => {
+            Self::Unreadable { path, cause: Unreadable::Denied } => {
                 format!("let the user of the proxy read it; `ls -l {}` shows who may", path.display())
             }
-            Self::Unreadable { .. } => {
-                "name a readable PEM file; the path is relative to the file that names it".to_owned()
-            }
-            Self::TooLong { .. } | Self::NoCertificate(_) | Self::NoKey(_) | Self::NoCrl(_) => {
+            Self::Unreadable { .. } | Self::NoCertificate(_) | Self::NoKey(_) | Self::NoCrl(_) => {
                 "name a PEM file; the path is relative to the file that names it".to_owned()
             }
             Self::Instead { path, wanted, found } => found.remedy(*wanted, path),

@@ -1,7 +1,8 @@
 //! Bytes and certificates from a file, bounded.
 
-use std::{fs::File, io, io::Read, path::Path};
+use std::path::Path;
 
+use portcullis_files::Unreadable;
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 
 use super::{
@@ -17,15 +18,7 @@ pub(super) const LONGEST_CRL: u64 = 32 * 1024 * 1024;
 pub(super) const LONGEST_ROOTS: u64 = 4 * 1024 * 1024;
 
 pub(super) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, MaterialError> {
-    let unreadable = |cause| MaterialError::Unreadable { path: path.into(), cause };
-    let file = File::open(path).map_err(unreadable)?;
-    let mut content = Vec::new();
-    // Not by the length that the file system tells: devices have none, and a file may grow while it is read.
-    file.take(limit + 1).read_to_end(&mut content).map_err(unreadable)?;
-    if content.len() as u64 > limit {
-        return Err(MaterialError::TooLong { path: path.into(), limit });
-    }
-    Ok(content)
+    portcullis_files::read(path, limit).map_err(|cause| MaterialError::Unreadable { path: path.into(), cause })
 }
 
 /// All certificates of a file, at least one.
@@ -41,5 +34,5 @@ pub(super) fn certificates(path: &Path, limit: u64) -> Result<Vec<CertificateDer
 }
 
 pub(super) fn missing(path: &Path) -> MaterialError {
-    MaterialError::Unreadable { path: path.into(), cause: io::ErrorKind::NotFound.into() }
+    MaterialError::Unreadable { path: path.into(), cause: Unreadable::Missing }
 }
