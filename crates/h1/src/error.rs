@@ -120,6 +120,10 @@ pub enum ResponseError {
     BodyNotAllowed,
     /// 101 that nobody asked for (RFC 9110 15.2.2).
     UnexpectedUpgrade,
+    /// 101 that does not say in `Upgrade` what the connection becomes (RFC 9110 15.2.2).
+    UnnamedUpgrade,
+    /// 101 to a protocol that the client has not offered (RFC 9110 7.8).
+    UnofferedUpgrade,
     /// A chunk, or the trailer section, is not of its grammar.
     BadChunk(crate::ChunkError),
 }
@@ -139,6 +143,8 @@ impl ResponseError {
             Self::BadTransferEncoding => "malformed, repeated or misplaced Transfer-Encoding in the response",
             Self::BodyNotAllowed => "body announced where the status allows none",
             Self::UnexpectedUpgrade => "101 without an upgrade request",
+            Self::UnnamedUpgrade => "101 without Upgrade, so that nobody knows to what protocol",
+            Self::UnofferedUpgrade => "101 to a protocol that the client has not offered",
             Self::BadChunk(error) => error.as_str(),
         }
     }

@@ -4,6 +4,7 @@ use std::mem::MaybeUninit;
 
 use crate::{
     Fields, Framing, HeadScanner, Known, Limits, ResponseError, Scan, Span, Version,
+    fields::tokens,
     framing::{self, Declared, FramingError},
     request::is_version,
 };
@@ -104,6 +105,17 @@ impl ResponseHead {
         let connection = self.fields.read_connection(buffer).map_err(|_| ResponseError::Malformed)?;
         self.keep_alive = connection.persists(self.version);
         self.read_framing(buffer, if method == b"HEAD" { Asked::Head } else { Asked::Other })
+    }
+
+    /// Whether this 101 switches to protocols that the client has offered in its `Upgrade`, and to nothing else
+    /// (RFC 9110 7.8). Names and versions are compared in any case, as everybody does (RFC 6455 4.2.1).
+    pub fn agrees_to(&self, buffer: &[u8], offered: &[u8]) -> Result<(), ResponseError> {
+        let is_offered = |protocol: &[u8]| tokens(offered).any(|offer| offer.eq_ignore_ascii_case(protocol));
+        let mut protocols = self.fields.values(buffer, Known::Upgrade).flat_map(tokens).peekable();
+        if protocols.peek().is_none() {
+            return Err(ResponseError::UnnamedUpgrade);
+        }
+        if protocols.all(is_offered) { Ok(()) } else { Err(ResponseError::UnofferedUpgrade) }
     }
 
     /// Nothing of the head before is left, whatever becomes of this one.

@@ -110,6 +110,12 @@ impl RouteTable {
         self.asked_headers.iter().any(|asked| is_meant(asked))
     }
 
+    /// Whether a service may take a header of this name for one that decides about routes: what is told behind the body
+    /// under such a name is something that no route has seen.
+    pub fn may_read_as_asked(&self, name: &[u8]) -> bool {
+        self.asked_headers.iter().any(|asked| reads_as(name, asked.as_bytes()))
+    }
+
     /// Whether conditions ask for headers at all.
     pub fn asks_for_headers(&self) -> bool {
         !self.asked_headers.is_empty()

@@ -15,7 +15,7 @@ use portcullis_observe::{RequestId, Termination};
 use portcullis_plan::{EndpointPlan, PortPlan, RoutePlan, ServicePlan};
 
 use crate::{
-    body::{RelayError, Sink, Source, relay},
+    body::{RelayError, Sink, Source, TrailerRule, relay},
     clock,
     downstream::Http1 as Client,
     exchange::is_idempotent,
@@ -212,7 +212,7 @@ impl Attempt<'_> {
         let method_is_head = client.head.method.of(client.text()) == b"HEAD";
         let repeatable = is_idempotent(client.head.method.of(client.text())) && client.head.framing == Framing::None;
         let (version, framing, keep_alive) = (client.head.version, client.head.framing, client.head.keep_alive);
-        let wants_upgrade = client.head.upgrade.is_some();
+        let offered = client.head.upgrade.map(|protocols| protocols.of(client.text()).to_vec());
         let idle = self.service.timeouts.idle;
         let upload = Upload::default();
         let is_awaited = client.head.expects_continue && framing != Framing::None;
@@ -224,8 +224,8 @@ impl Attempt<'_> {
         let client_io = client_writer.io;
         let mut source = body_reader.into_source(idle, &self.port.limits, &upload.passed);
         let (upstream_writer, mut reader) = upstream.split();
-        let mut upstream_sink =
-            upstream_writer.body(client_deadline, idle, framing == Framing::Chunked, &self.route.request_headers);
+        let trailers = TrailerRule::Request(&self.route.request_headers, &self.port.routes);
+        let mut upstream_sink = upstream_writer.body(client_deadline, idle, framing == Framing::Chunked, trailers);
         let mut sending = pin!(send(&mut source, &mut upstream_sink, &upload, client_io, client_deadline));
         let mut upload_error = None;
         let mut sent = 0;
@@ -272,8 +272,12 @@ impl Attempt<'_> {
         let status = reader.head.status;
         if status == 101 {
             // What is left of the body would enter the tunnel as if the client had said it there.
-            if !wants_upgrade || !upload.is_complete.get() {
-                return Err(Failure { sent, ..no_head(HeadError::Refused(ResponseError::UnexpectedUpgrade), false) });
+            let agreed = match &offered {
+                Some(offered) if upload.is_complete.get() => reader.head.agrees_to(reader.text(), offered),
+                _ => Err(ResponseError::UnexpectedUpgrade),
+            };
+            if let Err(error) = agreed {
+                return Err(Failure { sent, ..no_head(HeadError::Refused(error), false) });
             }
             transform::write_interim(reader.head, reader.text(), &self.route.response_headers, client_writer.out);
             return Ok(BothWays::Upgraded { sent, response });

@@ -8,7 +8,7 @@ use std::{cell::Cell, io, time::Duration};
 
 use portcullis_h1::{ChunkError, ChunkedDecoder, Framing, Known, chunked};
 
-use portcullis_plan::HeaderEdits;
+use portcullis_plan::{HeaderEdits, RouteTable};
 
 use crate::{
     buffer::{Buffer, LARGE},
@@ -239,8 +239,8 @@ pub(crate) struct Http1Sink<'a> {
 pub(crate) enum TrailerRule<'a> {
     /// Towards a client: what the route edits in the head does not come back as a trailer.
     Response(&'a HeaderEdits),
-    /// Towards an endpoint: nor does what the proxy itself says in every head.
-    Request(&'a HeaderEdits),
+    /// Towards an endpoint: nor does what the proxy itself says in every head, nor what routes are chosen by.
+    Request(&'a HeaderEdits, &'a RouteTable),
 }
 
 impl TrailerRule<'_> {
@@ -251,7 +251,9 @@ impl TrailerRule<'_> {
     fn strikes(&self, name: &[u8]) -> bool {
         match self {
             Self::Response(edits) => edits.touches(name),
-            Self::Request(edits) => edits.touches(name) || Known::from_name(name) == Known::XRequestId,
+            Self::Request(edits, routes) => {
+                edits.touches(name) || routes.may_read_as_asked(name) || Known::from_name(name) == Known::XRequestId
+            }
         }
     }
 }

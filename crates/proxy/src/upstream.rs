@@ -6,8 +6,6 @@ use portcullis_balance::EndpointState;
 use portcullis_h1::{ChunkedDecoder, HeadScanner, Limits, ResponseError, ResponseHead};
 use portcullis_observe::metrics::EndpointMetrics;
 
-use portcullis_plan::HeaderEdits;
-
 use crate::{
     body::{Http1Sink, Http1Source, Pace, Sink, Source, TrailerRule},
     buffer::{Buffer, Buffers},
@@ -134,10 +132,9 @@ impl<'a> Writer<'a> {
         deadline: &'a Deadline,
         idle: std::time::Duration,
         is_chunked: bool,
-        edits: &'a HeaderEdits,
+        trailers: TrailerRule<'a>,
     ) -> Sink<'a> {
         let pace = Pace::free();
-        let trailers = TrailerRule::Request(edits);
         Sink::Http1(Http1Sink { io: self.io, out: self.out, deadline, idle, pace, is_chunked, trailers, sent: 0 })
     }
 }

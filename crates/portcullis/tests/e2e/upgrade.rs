@@ -79,6 +79,38 @@ fn another_http_or_tls_is_never_offered_to_the_service() {
     }
 }
 
+/// A switch was passed on whatever it was to: the client's bytes became another protocol than it had asked for.
+#[test]
+fn a_service_switches_to_what_the_client_offered_and_to_nothing_else() {
+    const UNNAMED: &str = "101 without Upgrade, so that nobody knows to what protocol";
+    const UNOFFERED: &str = "101 to a protocol that the client has not offered";
+    for (offered, said, refused) in [
+        ("chat/1", "", Some(UNNAMED)),
+        ("chat/1", "upgrade: \r\n", Some(UNNAMED)),
+        ("chat/1", "upgrade: other\r\n", Some(UNOFFERED)),
+        ("chat/1", "upgrade: chat\r\n", Some(UNOFFERED)),
+        ("chat/1", "upgrade: chat/1, h2c\r\n", Some(UNOFFERED)),
+        ("chat/1", "upgrade: chat/1\r\nupgrade: h2c\r\n", Some(UNOFFERED)),
+        ("chat/1, talk", "upgrade: TALK\r\n", None),
+    ] {
+        let answer = format!("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\n{said}\r\n");
+        let backend = Backend::start(move |mut peer| {
+            peer.read_head();
+            peer.send(answer.as_str());
+            peer.read_to_end();
+        });
+        let proxy = Proxy::before(backend.address());
+        let request = proxy.get("web", "/").header("connection", "upgrade").header("upgrade", offered);
+        let Some(reason) = refused else {
+            request.expects(101);
+            continue;
+        };
+        request.expects(502);
+        let record = proxy.log().wait_for_end("response-invalid");
+        assert_eq!(record.text("detail"), reason, "{said}");
+    }
+}
+
 #[test]
 fn each_side_of_an_upgraded_connection_may_end_its_direction_first() {
     let backend = Backend::start(|mut peer| {

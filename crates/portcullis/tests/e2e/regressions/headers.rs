@@ -82,6 +82,31 @@ fn trailers_claim_nothing_that_heads_may_not() {
     }
 }
 
+const CHOSEN_BY_HEADER: &str = "
+ports:
+  web: { listen: <web>, role: internal, protocol: http }
+services:
+  shop: { ports: <shop.ports>, endpoints: [<shop>] }
+  back: { ports: <back.ports>, endpoints: [<back>] }
+routes:
+  - { port: web, headers: { x-tenant: red }, service: back, allow: anyone }
+  - { port: web, service: shop, allow: anyone }
+";
+
+/// A service that merges trailers into headers decided by a value that no route had seen.
+#[test]
+fn what_routes_are_chosen_by_never_comes_behind_the_body() {
+    let (shop, back) = (Web::start("shop"), Web::start("back"));
+    let proxy = Proxy::with(CHOSEN_BY_HEADER, &[("shop", shop.address()), ("back", back.address())]);
+    for name in ["x-tenant", "X-Tenant", "X_TENANT", "x.tenant"] {
+        let mut client = proxy.connect("web");
+        client.send("POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n");
+        client.send(format!("x-sum: 1\r\n{name}: red\r\n\r\n"));
+        let echo = client.response().echo();
+        assert!(echo.has_trailer("x-sum: 1") && !echo.has_trailer(&format!("{name}: red")), "{echo:?}");
+    }
+}
+
 /// An appended line stood beside the client's own, and the service took the first.
 #[test]
 fn what_a_route_appends_of_who_calls_replaces_what_the_client_says() {
