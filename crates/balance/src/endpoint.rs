@@ -62,6 +62,15 @@ pub struct EjectPolicy {
     pub duration_ms: u64,
 }
 
+/// What went wrong on real traffic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Nobody was reached. A health check that reaches somebody proves that it is over.
+    Unreachable,
+    /// Somebody was reached, and did not serve. A health check may pass all the while.
+    Unserved,
+}
+
 /// One cache line, so that two workers that count on the same endpoint do not share one.
 #[derive(Debug, Default)]
 #[repr(align(64))]
@@ -75,6 +84,8 @@ pub struct EndpointState {
     checked: AtomicU8,
     consecutive_failures: AtomicU32,
     ejected_until_ms: AtomicU64,
+    /// Whether the last fault on real traffic was [`Fault::Unreachable`].
+    was_unreachable: AtomicBool,
     /// Milliseconds since 1970.
     ejected_at: AtomicU64,
     /// When the conclusion of active checks last changed, milliseconds since 1970.
@@ -95,6 +106,7 @@ impl EndpointState {
             checked: AtomicU8::new(0),
             consecutive_failures: AtomicU32::new(0),
             ejected_until_ms: AtomicU64::new(0),
+            was_unreachable: AtomicBool::new(false),
             ejected_at: AtomicU64::new(0),
             checked_at: AtomicU64::new(wall_clock_ms()),
             retired: AtomicBool::new(false),
@@ -186,7 +198,8 @@ impl EndpointState {
     }
 
     /// A request or connection failed; returns whether this one makes the endpoint due for ejection.
-    pub(crate) fn failed(&self, policy: EjectPolicy, why: &str) -> bool {
+    pub(crate) fn failed(&self, policy: EjectPolicy, fault: Fault, why: &str) -> bool {
+        self.was_unreachable.store(fault == Fault::Unreachable, Relaxed);
         let failures = self.consecutive_failures.fetch_add(1, Relaxed).saturating_add(1);
         if failures == 1 {
             self.traffic_failure.store(Some(Arc::new(why.to_owned())));
@@ -199,6 +212,17 @@ impl EndpointState {
         self.traffic_failure.store(Some(Arc::new(why.to_owned())));
         self.ejected_at.store(wall_clock_ms(), Relaxed);
         self.ejected_until_ms.store(until_ms, Relaxed);
+    }
+
+    /// A health check has reached it at `now_ms` (milliseconds of the process clock): if it was out because nobody was
+    /// reached, it is back, and what was said of it is no longer true.
+    pub fn reached(&self, now_ms: u64) {
+        if !self.was_unreachable.swap(false, Relaxed) {
+            return;
+        }
+        self.consecutive_failures.store(0, Relaxed);
+        self.traffic_failure.store(None);
+        self.ejected_until_ms.fetch_min(now_ms, Relaxed);
     }
 
     /// Requests in flight over all workers; a moment's sum, not a snapshot.
@@ -260,7 +284,7 @@ mod tests {
         let (endpoint, policy) = (endpoint(), EjectPolicy { failures: 2, duration_ms: 1000 });
         let reason = |endpoint: &EndpointState| endpoint.reason().map(|reason| reason.to_string());
         assert_eq!(reason(&endpoint), None);
-        endpoint.failed(policy, "reset");
+        endpoint.failed(policy, Fault::Unserved, "reset");
         assert_eq!((reason(&endpoint).as_deref(), endpoint.consecutive_failures()), (Some("reset"), 1));
         endpoint.eject(1000, "reset again");
         endpoint.conclude(Checked::Down, Some("nobody listens".into()));
@@ -268,6 +292,22 @@ mod tests {
         // What was ejected before stays so for its time, and its own reason is told again.
         endpoint.conclude(Checked::Up, None);
         assert_eq!((endpoint.standing(0), reason(&endpoint).as_deref()), (Standing::Ejected, Some("reset again")));
+    }
+
+    #[test]
+    fn a_check_that_reaches_it_ends_what_only_held_while_nobody_did() {
+        for (fault, standing, reason) in [
+            (Fault::Unreachable, Standing::Available, None),
+            (Fault::Unserved, Standing::Ejected, Some("refused".to_owned())),
+        ] {
+            let endpoint = endpoint();
+            assert!(endpoint.failed(EjectPolicy { failures: 1, duration_ms: 1000 }, fault, "refused"));
+            endpoint.eject(1000, "refused");
+            assert_eq!(endpoint.standing(500), Standing::Ejected);
+            endpoint.reached(500);
+            assert_eq!(endpoint.standing(500), standing, "{fault:?}");
+            assert_eq!(endpoint.reason().map(|reason| reason.to_string()), reason, "{fault:?}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::{cell::Cell, sync::Arc};
 
-use crate::{EjectPolicy, EndpointState, Standing};
+use crate::{EjectPolicy, EndpointState, Fault, Standing};
 
 /// How the next endpoint is chosen. To add one: a variant here, its line in [`Policy::ALL`], its arm in
 /// [`Group::pick`], its word in the configuration.
@@ -147,9 +147,9 @@ impl Group {
 
     /// A request on `member` failed. Ejects it when the policy says so, unless that would leave less than half of
     /// the group: ejection alone must not turn a bad service into no service.
-    pub fn failed(&self, member: usize, policy: EjectPolicy, now_ms: u64, why: &str) {
+    pub fn failed(&self, member: usize, policy: EjectPolicy, now_ms: u64, fault: Fault, why: &str) {
         let Some(member) = self.members.get(member) else { return };
-        if !member.state.failed(policy, why) {
+        if !member.state.failed(policy, fault, why) {
             return;
         }
         let available = self.members.iter().filter(|other| other.state.standing(now_ms) == Standing::Available).count();
@@ -273,7 +273,7 @@ mod tests {
         let group = group(&[1, 1, 1], Policy::RoundRobin);
         let policy = EjectPolicy { failures: 2, duration_ms: 1000 };
         for member in [0, 0, 1, 1, 2, 2] {
-            group.failed(member, policy, 0, "reset");
+            group.failed(member, policy, 0, Fault::Unserved, "reset");
         }
         assert_eq!(group.members()[0].state.standing(0), Standing::Ejected);
         let out = group.members().iter().filter(|member| member.state.standing(0) != Standing::Available).count();
@@ -285,7 +285,7 @@ mod tests {
     #[test]
     fn the_only_endpoint_is_never_ejected() {
         let group = group(&[1], Policy::RoundRobin);
-        group.failed(0, EjectPolicy { failures: 1, duration_ms: 1000 }, 0, "reset");
+        group.failed(0, EjectPolicy { failures: 1, duration_ms: 1000 }, 0, Fault::Unserved, "reset");
         assert_eq!(picks(&group, 1), [0]);
     }
 

@@ -16,6 +16,6 @@ mod group;
 mod registry;
 
 pub use budget::RetryBudget;
-pub use endpoint::{Address, Checked, EjectPolicy, EndpointState, Standing};
+pub use endpoint::{Address, Checked, EjectPolicy, EndpointState, Fault, Standing};
 pub use group::{Cursor, Group, Member, Policy, Tried};
 pub use registry::{EndpointKey, Registry};

@@ -1,6 +1,10 @@
 //! Limits of this process.
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
+
+/// Number of the signal that ends a process which writes past the largest size that a file may have, unless somebody
+/// listens to it (`SIGXFSZ` in signal(7)).
+pub const FILE_TOO_LARGE: i32 = Signal::XFSZ.as_raw();
 
 /// Raises the number of open files to the hard limit, because each connection needs one or two and the usual soft
 /// limit of 1024 is there for programs that use select(2). Returns what it is then; unlimited is `u64::MAX`.

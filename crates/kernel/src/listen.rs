@@ -1,6 +1,7 @@
 //! Listening sockets, one for each worker, and a full answer when there is no port to be had.
 
 mod error;
+mod outage;
 mod unix;
 
 use std::{
@@ -12,6 +13,7 @@ use std::{
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 pub use error::ListenError;
+pub use outage::Outage;
 pub use unix::{listen_unix, rehearse_unix};
 
 use crate::{

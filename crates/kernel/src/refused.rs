@@ -168,13 +168,9 @@ pub fn nobody_listens(
         let last = last.clone();
         return found(if last.is_alive() { Lead::Silent(last) } else { Lead::Gone(last) }, Vec::new());
     }
-    let near = |distance: u16| {
-        matching(&others, |holder| holder.address.port().abs_diff(endpoint.port()) <= distance && !is_own(holder))
-    };
-    let thousand =
-        matching(&others, |holder| holder.address.port() / 1000 == endpoint.port() / 1000 && !is_own(holder));
-    let near = [near(NEAR), thousand].into_iter().find(|found| !found.is_empty());
-    near.map_or_else(|| found(Lead::Nothing, Vec::new()), |near| found(Lead::Near, near))
+    let is_near = |holder: &Holder| holder.address.port().abs_diff(endpoint.port()) <= NEAR;
+    let near = matching(&others, |holder| is_near(holder) && !is_own(holder));
+    found(if near.is_empty() { Lead::Nothing } else { Lead::Near }, near)
 }
 
 fn matching(holders: &[Holder], wanted: impl Fn(&Holder) -> bool) -> Vec<Holder> {

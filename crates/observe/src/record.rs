@@ -28,8 +28,8 @@ pub struct AccessRecord<'a> {
     pub port: &'a str,
     /// Role of the port.
     pub role: &'a str,
-    /// Who connected: the address that a trusted PROXY header names, or else the peer's.
-    pub source: SocketAddr,
+    /// Who connected: the address that a trusted PROXY header names, or else the peer's; `None` through a Unix socket.
+    pub source: Option<SocketAddr>,
     /// The direct peer, where a PROXY header named another source.
     pub peer: Option<SocketAddr>,
     /// TLS with the client, where the proxy ended it.

@@ -26,7 +26,7 @@ fn record(path: &str) -> AccessRecord<'_> {
         time: SystemTime::UNIX_EPOCH,
         port: "web",
         role: "public",
-        source: SocketAddr::from(([203, 0, 113, 9], 51234)),
+        source: Some(SocketAddr::from(([203, 0, 113, 9], 51234))),
         peer: None,
         tls: None,
         sni: None,

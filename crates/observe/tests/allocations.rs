@@ -43,7 +43,7 @@ fn full_record(ids: &mut RequestIds) -> AccessRecord<'static> {
         time: SystemTime::now(),
         port: "web",
         role: "public",
-        source: SocketAddr::from(([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1], 51234)),
+        source: Some(SocketAddr::from(([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1], 51234))),
         peer: Some(SocketAddr::from(([203, 0, 113, 9], 443))),
         tls: Some(TlsRecord {
             version: "TLSv1.3",

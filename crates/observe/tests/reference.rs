@@ -80,7 +80,7 @@ fn log_one_full_record() -> String {
         time: SystemTime::now(),
         port: "x",
         role: "x",
-        source: "127.0.0.1:1".parse().unwrap(),
+        source: "127.0.0.1:1".parse().ok(),
         peer: Some("127.0.0.1:2".parse().unwrap()),
         tls: Some(TlsRecord { version: "x", cipher: "x", resumed: true, client: Some("x") }),
         sni: Some("x"),

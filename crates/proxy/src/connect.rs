@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr, rc::Rc, sync::Arc};
 
-use portcullis_balance::Address;
+use portcullis_balance::{Address, Fault};
 use portcullis_config::declared::ProxyProtocolOut;
 use portcullis_observe::Termination;
 use portcullis_plan::{EndpointPlan, EndpointTls, ServicePlan};
@@ -24,6 +24,18 @@ use crate::{
 pub(crate) struct ConnectError {
     pub(crate) termination: Termination,
     pub(crate) detail: String,
+}
+
+impl ConnectError {
+    /// Whether nobody was reached at all.
+    pub(crate) fn fault(&self) -> Fault {
+        match self.termination {
+            Termination::ConnectRefused | Termination::ConnectTimeout | Termination::ConnectFailed => {
+                Fault::Unreachable
+            }
+            _ => Fault::Unserved,
+        }
+    }
 }
 
 /// Who is behind a connection, for the PROXY header.

@@ -2,6 +2,7 @@
 
 use std::{rc::Rc, sync::Arc, time::Instant};
 
+use portcullis_balance::Fault;
 use portcullis_config::{
     declared::ServiceProtocol,
     defaults,
@@ -322,7 +323,7 @@ async fn forward<'a>(
                 let detail = ended.detail.clone().unwrap_or_default();
                 // A connection that was closed while it lay idle says nothing about the endpoint.
                 if is_endpoints_fault && !is_reused {
-                    attempts.failed(member, &detail);
+                    attempts.failed(member, Fault::Unserved, &detail);
                 }
                 let repeats = is_safe_to_repeat && is_reused && attempts.may_repeat();
                 let goes_on = repeats || (is_safe_to_repeat && is_endpoints_fault && attempts.may_retry());

@@ -2,7 +2,7 @@
 
 use std::{rc::Rc, sync::Arc};
 
-use portcullis_balance::Tried;
+use portcullis_balance::{Fault, Tried};
 use portcullis_observe::Termination;
 use portcullis_plan::{EndpointPlan, ServicePlan};
 
@@ -121,16 +121,16 @@ impl<'a> Attempts<'a> {
         let opened = connect::connect(self.worker, self.service, endpoint, control, self.behalf, deadline).await;
         opened.map_err(|error| {
             endpoint.state.ended(self.worker.index);
-            self.failed(member, &error.detail);
+            self.failed(member, error.fault(), &error.detail);
             Ended::because(error.termination, error.detail)
         })
     }
 
     /// This member failed: remembered for this request, and for ejection.
-    pub(crate) fn failed(&mut self, member: usize, why: &str) {
+    pub(crate) fn failed(&mut self, member: usize, fault: Fault, why: &str) {
         self.tried.add(member);
         if let Some(policy) = self.service.eject {
-            self.service.group.failed(member, policy, self.worker.deadlines.now_ms(), why);
+            self.service.group.failed(member, policy, self.worker.deadlines.now_ms(), fault, why);
         }
     }
 

@@ -1,9 +1,15 @@
 //! The sockets of one worker: who is accepted, and under which plan.
 
-use std::{cell::RefCell, io, net, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    cell::RefCell,
+    io, net,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use portcullis_config::declared::ListenAddress;
-use portcullis_kernel::listen::accept_waiting;
+use portcullis_kernel::listen::{Outage, accept_waiting};
 use portcullis_plan::PortPlan;
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -109,15 +115,34 @@ impl Door {
 }
 
 async fn accept_all(door: Rc<Door>) {
+    let mut outage = Outage::default();
     loop {
-        match door.listener.accept().await {
+        let accepted = tokio::select! {
+            accepted = door.listener.accept() => accepted,
+            () = passed(outage.over_at()) => {
+                let port = Arc::clone(&door.terms.borrow().port);
+                tracing::info!(port = &*port.name, failed = outage.end(), "connections are accepted again");
+                continue;
+            }
+        };
+        match accepted {
             Ok((stream, peer)) => door.welcome(stream, peer),
             // Out of descriptors or memory: the queue holds them until there is room again.
             Err(error) => {
-                let port = Arc::clone(&door.terms.borrow().port);
-                tracing::warn!(port = &*port.name, %error, "accept failed");
+                if outage.failed(Instant::now()) {
+                    let port = Arc::clone(&door.terms.borrow().port);
+                    tracing::warn!(port = &*port.name, %error, "connections can not be accepted, and wait until there is room");
+                }
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         }
+    }
+}
+
+/// Comes with that moment; without one, never.
+async fn passed(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment.into()).await,
+        None => std::future::pending().await,
     }
 }

@@ -264,7 +264,7 @@ impl Visit {
             time: SystemTime::now(),
             port: &self.port.name,
             role: self.port.role_name(),
-            source: self.source,
+            source: Some(self.source),
             peer: (self.peer != self.source).then_some(self.peer),
             tls: self.tls.as_ref().map(|tls| TlsRecord {
                 version: tls.version,

@@ -94,6 +94,7 @@ impl<'a> Door<'a> {
 /// Whether this request may be answered.
 pub(crate) fn admit(door: &Door<'_>, caller: &Caller, request: &Parts) -> Result<(), Refusal> {
     refuse_web_pages(&request.headers)?;
+    refuse_transfer_encoding(&request.headers)?;
     if door.role != Role::Admin {
         // Metrics are for scrapers, which present nothing; the port's address and `from:` say who reaches it.
         return Ok(());
@@ -121,6 +122,16 @@ fn refuse_web_pages(headers: &HeaderMap) -> Result<(), Refusal> {
         }
         None => Ok(()),
     }
+}
+
+/// Two lengths of one body are an attack on whoever believes the other one (RFC 9112 6.1). The HTTP library has left
+/// `Content-Length` out when it comes here; without `Transfer-Encoding`, which no command needs, there is only one.
+fn refuse_transfer_encoding(headers: &HeaderMap) -> Result<(), Refusal> {
+    if !headers.contains_key(header::TRANSFER_ENCODING) {
+        return Ok(());
+    }
+    let detail = "send the body with `Content-Length` and without `Transfer-Encoding`";
+    Err(Refusal::new(ProblemKind::TransferEncoding, detail))
 }
 
 /// DNS rebinding: a page whose name was made to resolve to this port has the same origin for the browser, and only

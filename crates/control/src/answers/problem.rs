@@ -35,6 +35,8 @@ pub enum ProblemKind {
     ForeignUser,
     /// A POST without `Content-Type: application/json`.
     NotJson,
+    /// A body whose length is said by `Transfer-Encoding`, perhaps besides `Content-Length`.
+    TransferEncoding,
     /// No such resource.
     NotFound,
     /// The resource does not know this method.
@@ -53,12 +55,13 @@ pub enum ProblemKind {
 
 impl ProblemKind {
     /// All of them, in the order of the reference.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::CrossOrigin,
         Self::ForeignHost,
         Self::Unauthorized,
         Self::ForeignUser,
         Self::NotJson,
+        Self::TransferEncoding,
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::BodyTooLarge,
@@ -90,6 +93,9 @@ impl ProblemKind {
             Self::Unauthorized => ("unauthorized", 401, "credentials are missing or wrong"),
             Self::ForeignUser => ("foreign-user", 403, "the socket is for its own user and root"),
             Self::NotJson => ("not-json", 415, "the body must be JSON"),
+            Self::TransferEncoding => {
+                ("transfer-encoding", 400, "the length of the body must be said by Content-Length")
+            }
             Self::NotFound => ("not-found", 404, "no such resource"),
             Self::MethodNotAllowed => ("method-not-allowed", 405, "the resource does not know this method"),
             Self::BodyTooLarge => ("body-too-large", 413, "the body is too long"),

@@ -11,6 +11,7 @@ use portcullis_balance::{Address, Checked};
 use portcullis_kernel::refused::{ProcessIdentity, identify, nobody_listens};
 use portcullis_observe::metrics::{CheckOutcome, Health};
 use portcullis_plan::Plan;
+use portcullis_proxy::clock;
 use tokio::{
     sync::watch,
     task::spawn_blocking,
@@ -78,9 +79,14 @@ impl Memory {
         match result {
             Ok(()) => {
                 self.failure = None;
+                target.state.reached(clock::now_ms());
                 if concluded == Some(Checked::Up) {
                     conclude_up(target, before);
                     self.looked = None;
+                } else if before == Checked::Down {
+                    let (passed, rise) = (self.streak.passed(), target.plan.rise);
+                    let reason = format!("it answers again: {passed} of {rise} checks in a row have passed");
+                    target.state.conclude(Checked::Down, Some(reason));
                 }
                 // Looking is slow: once for each time that it comes up, not with every check. Whoever is not found
                 // may have been on the way out, and another may serve by now.

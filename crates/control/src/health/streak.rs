@@ -11,6 +11,11 @@ pub(super) struct Streak {
 }
 
 impl Streak {
+    /// Checks in a row that have passed.
+    pub(super) fn passed(&self) -> u32 {
+        self.passed
+    }
+
     /// Takes one result; returns what it makes of an endpoint that was `before`, if that is something else.
     ///
     /// The very first result decides at once: nobody knows anything better, and a service that was never there should

@@ -327,7 +327,7 @@ fn refused(kind: ProblemKind) -> Termination {
         ProblemKind::CrossOrigin | ProblemKind::ForeignHost | ProblemKind::Unauthorized | ProblemKind::ForeignUser => {
             Termination::RefusedRoute
         }
-        ProblemKind::NotJson => Termination::BadRequest,
+        ProblemKind::NotJson | ProblemKind::TransferEncoding => Termination::BadRequest,
         ProblemKind::BodyTooLarge => Termination::RequestTooLarge,
         ProblemKind::BodyIncomplete => Termination::ClientClosed,
         ProblemKind::Draining => Termination::RefusedDraining,

@@ -5,10 +5,16 @@ mod connection;
 mod recorder;
 mod room;
 
-use std::{collections::HashMap, io, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::Router;
 use portcullis_config::declared::{ListenAddress, Role};
+use portcullis_kernel::listen::Outage;
 use portcullis_plan::{Plan, PortPlan};
 use tokio::{
     net::{TcpListener, UnixListener},
@@ -98,13 +104,11 @@ impl Listening {
     fn start(shared: &Arc<Shared>, address: ListenAddress, socket: ControlSocket) -> io::Result<Self> {
         let (closing, closed) = watch::channel(false);
         let port = ControlPort { shared: Arc::clone(shared), address, room: Room::new(), closed };
-        let (accepting, file) = match socket {
-            ControlSocket::Tcp(socket) => (tokio::spawn(port.accept_tcp(TcpListener::from_std(socket)?)), None),
-            ControlSocket::Unix(socket, file) => {
-                (tokio::spawn(port.accept_unix(UnixListener::from_std(socket)?)), Some(file))
-            }
+        let (door, file) = match socket {
+            ControlSocket::Tcp(socket) => (Door::Tcp(TcpListener::from_std(socket)?), None),
+            ControlSocket::Unix(socket, file) => (Door::Unix(UnixListener::from_std(socket)?), Some(file)),
         };
-        Ok(Self { accepting: AbortOnDrop(accepting), closing, _file: file })
+        Ok(Self { accepting: AbortOnDrop(tokio::spawn(port.accept(door))), closing, _file: file })
     }
 
     /// Stops accepting and waits for the connections.
@@ -112,6 +116,22 @@ impl Listening {
         drop(self.accepting);
         self.closing.send_replace(true);
         self.closing.closed().await;
+    }
+}
+
+/// Where connections come in.
+#[derive(Debug)]
+enum Door {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Door {
+    async fn accept(&self) -> io::Result<Arrival> {
+        match self {
+            Self::Tcp(listener) => listener.accept().await.map(|(stream, source)| Arrival::Tcp(stream, source)),
+            Self::Unix(listener) => listener.accept().await.map(|(stream, _)| Arrival::Unix(stream)),
+        }
     }
 }
 
@@ -125,22 +145,21 @@ struct ControlPort {
 }
 
 impl ControlPort {
-    async fn accept_tcp(self, listener: TcpListener) {
+    async fn accept(self, door: Door) {
+        let mut outage = Outage::default();
         loop {
             self.log_is_ready().await;
-            match listener.accept().await {
-                Ok((stream, source)) => self.welcome(Arrival::Tcp(stream, source)),
-                Err(error) => self.pause(&error).await,
-            }
-        }
-    }
-
-    async fn accept_unix(self, listener: UnixListener) {
-        loop {
-            self.log_is_ready().await;
-            match listener.accept().await {
-                Ok((stream, _)) => self.welcome(Arrival::Unix(stream)),
-                Err(error) => self.pause(&error).await,
+            let accepted = tokio::select! {
+                accepted = door.accept() => accepted,
+                () = passed(outage.over_at()) => {
+                    let failed = outage.end();
+                    tracing::info!(listen = address_text(&self.address), failed, "connections are accepted again");
+                    continue;
+                }
+            };
+            match accepted {
+                Ok(arrival) => self.welcome(arrival),
+                Err(error) => self.pause(&error, &mut outage).await,
             }
         }
     }
@@ -157,8 +176,19 @@ impl ControlPort {
     }
 
     /// Out of descriptors or memory: the queue holds them until there is room again.
-    async fn pause(&self, error: &io::Error) {
-        tracing::warn!(listen = address_text(&self.address), %error, "accept failed");
+    async fn pause(&self, error: &io::Error, outage: &mut Outage) {
+        if outage.failed(Instant::now()) {
+            let listen = address_text(&self.address);
+            tracing::warn!(listen, %error, "connections can not be accepted, and wait until there is room");
+        }
         tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Comes with that moment; without one, never.
+async fn passed(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment.into()).await,
+        None => std::future::pending().await,
     }
 }

@@ -1,7 +1,7 @@
 //! Access records and counters of control ports: every request and every refused connection leaves one (invariant 6).
 
 use std::{
-    net::{Ipv4Addr, SocketAddr},
+    net::SocketAddr,
     sync::{Mutex, PoisonError},
     time::{Duration, Instant, SystemTime},
 };
@@ -196,11 +196,11 @@ impl Recorder {
     }
 }
 
-/// A Unix socket has no address; 0.0.0.0:0 stands for none, and the detail says who it was.
-fn source(caller: &Caller) -> SocketAddr {
+/// A Unix socket has no address; the detail says who it was.
+fn source(caller: &Caller) -> Option<SocketAddr> {
     match caller.via {
-        Via::Tcp(source) => source,
-        Via::Unix { .. } => (Ipv4Addr::UNSPECIFIED, 0).into(),
+        Via::Tcp(source) => Some(source),
+        Via::Unix { .. } => None,
     }
 }
 

@@ -71,6 +71,22 @@ fn what_is_refused_is_a_problem_document_and_leaves_a_record() {
         ("GET", "/v1/status", &[&bearer, "Origin: http://evil.example"], 403, "cross-origin", "refused-route"),
         ("POST", "/v1/reload", &[&bearer], 415, "not-json", "bad-request"),
         ("POST", "/v1/drain", &[&bearer, "Content-Type: text/plain"], 415, "not-json", "bad-request"),
+        (
+            "POST",
+            "/v1/drain",
+            &[&bearer, "Content-Type: application/json", "Content-Length: 5", "Transfer-Encoding: chunked"],
+            400,
+            "transfer-encoding",
+            "bad-request",
+        ),
+        (
+            "POST",
+            "/v1/drain",
+            &[&bearer, "Content-Type: application/json", "Transfer-Encoding: chunked", "Content-Length: 5"],
+            400,
+            "transfer-encoding",
+            "bad-request",
+        ),
         ("GET", "/v1/nothing", &[&bearer], 404, "not-found", "no-route"),
         ("GET", "/v1/reload", &[&bearer], 405, "method-not-allowed", "no-route"),
     ];

@@ -57,7 +57,7 @@ impl Outside {
             time: SystemTime::UNIX_EPOCH + Duration::from_micros(1_782_907_200_123_456),
             port: "web",
             role: "public",
-            source: SocketAddr::from(([203, 0, 113, 9], 51234)),
+            source: Some(SocketAddr::from(([203, 0, 113, 9], 51234))),
             peer: None,
             tls: Some(TlsRecord {
                 version: "TLSv1.3",
@@ -147,7 +147,7 @@ fn a_session_without_anything_is_a_short_line() {
     let outside = Outside { method: None, host: None, path: None, sni: None, client: None, detail: None };
     let record = AccessRecord {
         kind: RecordKind::Session,
-        source: SocketAddr::from(([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1], 9)),
+        source: Some(SocketAddr::from(([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1], 9))),
         peer: Some(SocketAddr::from(([10, 0, 0, 1], 7))),
         tls: None,
         status: None,

@@ -1,11 +1,14 @@
 //! The form for people: the columns that the eye runs down first, then `name=value` for all that applies.
 
-use super::{AccessRecord, RecordKind, TimestampCache, escape, json::append_address};
+use super::{
+    AccessRecord, RecordKind, TimestampCache, escape,
+    json::{append_address, append_source},
+};
 
 pub(super) fn append(record: &AccessRecord<'_>, out: &mut Vec<u8>, clock: &mut TimestampCache) {
     clock.append(record.time, out);
     column(out, 12, |out| word(out, record.port.as_bytes(), escape::SHORT));
-    column(out, 21, |out| append_address(out, record.source));
+    column(out, 21, |out| append_source(out, record.source));
     column(out, 3, |out| match record.status {
         Some(status) => digits(out, u128::from(status)),
         None => out.push(b'-'),

@@ -156,6 +156,36 @@ fn tcp_checks_find_out_that_nobody_listens_and_say_so() {
     assert_eq!(spread(&proxy, 10).len(), 2);
 }
 
+/// It stayed out for its whole time, and `status` went on to say that nobody listens.
+#[test]
+fn a_replica_that_was_ejected_because_nobody_listened_is_back_with_the_first_check_that_passes() {
+    let folder = tempfile::tempdir().unwrap();
+    let (good, address) = (Web::start("good"), free_address());
+    let first = file_server(folder.path(), address);
+    let settings = "health: { tcp: true, every: 200ms, rise: 1, fall: 1000 }, eject: { failures: 1, for: 5m }";
+    let proxy = proxy_for(&[good.address(), address], settings);
+    wait_for_state(&proxy, address, "up");
+    drop(first);
+    wait_until("it is ejected", || {
+        proxy.get("web", "/").send();
+        (state_of(&proxy, address).0 == "ejected").then_some(())
+    });
+    let _second = file_server(folder.path(), address);
+    assert_eq!(wait_for_state(&proxy, address, "up"), "");
+}
+
+#[test]
+fn an_endpoint_that_answers_again_is_not_said_to_be_gone_while_it_is_waited_for() {
+    let (good, address) = (Web::start("good"), free_address());
+    let proxy = proxy_for(&[good.address(), address], "health: { tcp: true, every: 50ms, rise: 1000, fall: 1 }");
+    assert!(wait_for_state(&proxy, address, "down").contains("nobody listens"));
+    let _late = Web::start_at("late", address);
+    wait_until("the reason is another one", || {
+        let (state, reason) = state_of(&proxy, address);
+        (state == "down" && reason.starts_with("it answers again: ") && reason.contains(" of 1000 ")).then_some(())
+    });
+}
+
 /// A mismatched port is never silent.
 #[test]
 fn a_service_that_listens_on_another_port_than_declared_is_named_with_that_port() {

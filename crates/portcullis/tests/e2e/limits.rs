@@ -261,3 +261,51 @@ routes:
     assert!(proxy.resident_bytes() < before + ALLOWED_GROWTH);
     wait_until("the endpoint is let go", || (backend.open() == 0).then_some(()));
 }
+
+#[track_caller]
+fn limit(proxy: &Proxy, what: &str) {
+    let id = proxy.id().to_string();
+    assert!(output_of("prlimit", ["--pid", &id, what], b"").status.success(), "{what}");
+}
+
+/// Twenty lines a second told of one shortage, until the disk was full as well.
+#[test]
+fn a_lack_of_descriptors_is_told_when_it_begins_and_when_it_is_over() {
+    let web = Web::start("a");
+    let proxy = proxy_with("", &web);
+    let highest = std::fs::read_dir(format!("/proc/{}/fd", proxy.id())).unwrap();
+    let highest = highest.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok()).max().unwrap();
+    let told = |words: &str| proxy.output().lines().filter(|line| line.contains(words)).count();
+    limit(&proxy, &format!("--nofile={}:4096", highest + 1));
+    let mut waiting: Vec<_> = (0..8).map(|_| proxy.connect("web")).collect();
+    wait_until("the shortage is told", || (told("can not be accepted") > 0).then_some(()));
+    // Long enough for twenty more.
+    let began = std::time::Instant::now();
+    wait_until("a second has passed", || (began.elapsed() > Duration::from_secs(1)).then_some(()));
+    limit(&proxy, "--nofile=4096:4096");
+    for client in &mut waiting {
+        client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+        assert_eq!(client.response().status, 200);
+    }
+    wait_until("the end of it is told", || (told("are accepted again") == told("can not be accepted")).then_some(()));
+    // Every worker has a socket of its own.
+    assert!(told("can not be accepted") <= thread::available_parallelism().unwrap().get(), "{}", proxy.output());
+}
+
+/// The kernel's signal for it ended the proxy, and every connection with it.
+#[test]
+fn a_log_at_its_largest_size_is_a_sink_that_fails_and_no_end() {
+    let web = Web::start("a");
+    let mut proxy = proxy_with("", &web);
+    limit(&proxy, "--fsize=4096");
+    for _ in 0..200 {
+        proxy.get("web", "/").expects(200);
+    }
+    wait_until("what is lost is counted", || {
+        let page = proxy.admin().request("GET", "/metrics").expects(200).text();
+        page.lines()
+            .any(|line| line.starts_with("portcullis_access_log_dropped") && !line.ends_with(" 0"))
+            .then_some(())
+    });
+    assert_eq!(proxy.process().has_ended(), None);
+}

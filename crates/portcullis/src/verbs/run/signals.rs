@@ -3,6 +3,7 @@
 use std::{io, sync::Arc};
 
 use portcullis_control::{Phase, Publisher, answers::Cause};
+use portcullis_kernel::limits::FILE_TOO_LARGE;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::verdict::Verdict;
@@ -14,6 +15,9 @@ pub(super) struct Signals {
     user1: Signal,
     terminate: Signal,
     interrupt: Signal,
+    /// A write past the largest size that a file may have (`ulimit -f`) would end the process. As long as somebody
+    /// listens to this signal, the write just fails, and is told of like any other.
+    _file_too_large: Signal,
 }
 
 impl Signals {
@@ -24,12 +28,13 @@ impl Signals {
             user1: signal(SignalKind::user_defined1())?,
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            _file_too_large: signal(SignalKind::from_raw(FILE_TOO_LARGE))?,
         })
     }
 
     /// Does what signals ask for, until the process is drained or told twice to stop.
     pub(super) async fn steer(self, publisher: &Arc<Publisher>) -> Verdict {
-        let Self { mut hangup, mut user1, mut terminate, mut interrupt } = self;
+        let Self { mut hangup, mut user1, mut terminate, mut interrupt, _file_too_large } = self;
         loop {
             tokio::select! {
                 () = publisher.drained() => return Verdict::Fine,
