@@ -1,6 +1,6 @@
 //! Values of the file, read from the command line: the same words, the same bounds, the same mistakes.
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
 use crate::{
     declared::{PortSpan, Space},
@@ -21,6 +21,15 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 /// `3000` or `3000-3009`.
 pub fn ports(text: &str) -> Result<PortSpan, String> {
     read::port_span(text).map_err(said)
+}
+
+/// A whole number within these bounds.
+pub fn number<N: TryFrom<u64>>(bounds: RangeInclusive<u64>) -> impl Fn(&str) -> Result<N, String> + Clone {
+    move |text| {
+        let number = text.parse::<u64>().ok().filter(|number| bounds.contains(number));
+        let number = number.and_then(|number| N::try_from(number).ok());
+        number.ok_or_else(|| format!("expected a whole number from {} to {}", bounds.start(), bounds.end()))
+    }
 }
 
 /// `host`, `netns:blue`, or the name of another host.
@@ -49,7 +58,11 @@ mod tests {
         assert_eq!(duration("2h"), Ok(Duration::from_hours(2)));
         assert_eq!(ports("3000-3009"), Ok(PortSpan { first: 3000, last: 3009 }));
         assert_eq!(space("netns:blue"), Ok(Space::Namespace("blue".to_owned())));
+        assert_eq!(number::<u32>(1..=1000)("3"), Ok(3));
         let mistakes = [
+            (number::<u32>(1..=1000)("x").unwrap_err(), "expected a whole number from 1 to 1000"),
+            (number::<u32>(1..=1000)("0").unwrap_err(), "expected a whole number from 1 to 1000"),
+            (number::<u32>(1..=1000)("99999999999999999999").unwrap_err(), "expected a whole number from 1 to 1000"),
             (name("a b").unwrap_err(), "it is not a name, expected a name of letters, digits, `-`, `_` and `.`"),
             (
                 duration("2").unwrap_err(),

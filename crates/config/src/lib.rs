@@ -35,6 +35,11 @@ use finding::Finding;
 use read::Loading;
 use sources::Sources;
 
+/// What a YAML parser says of a text that is none, in words for whoever wrote the text.
+pub fn syntax_in_words(info: &str) -> std::borrow::Cow<'_, str> {
+    yaml::in_words(info)
+}
+
 /// What came of loading a configuration.
 #[derive(Debug)]
 pub struct Loaded {

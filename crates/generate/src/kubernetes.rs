@@ -34,7 +34,7 @@ pub(crate) fn generate(declared: &Declared, options: &Options) -> Generated {
             proxy_service(&mut text, role, kind, &ports);
         }
     }
-    proxy_policy(&mut text, &data, &declared.services);
+    proxy_policy(&mut text, &data, &declared.services, options);
     for service in &declared.services {
         self::service(&mut text, service, options, &mut notes);
     }
@@ -109,7 +109,7 @@ fn proxy_service(text: &mut String, role: Role, kind: &str, ports: &[&&Open<'_>]
 }
 
 /// Whoever may come to the ports of the proxy, and where the proxy itself may go.
-fn proxy_policy(text: &mut String, data: &[&Open<'_>], services: &[Service]) {
+fn proxy_policy(text: &mut String, data: &[&Open<'_>], services: &[Service], options: &Options) {
     text.push_str(
         "---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata:\n  name: portcullis\nspec:\n\
          \x20 podSelector: { matchLabels: { app: portcullis } }\n  policyTypes: [Ingress, Egress]\n  ingress:\n",
@@ -144,12 +144,20 @@ fn proxy_policy(text: &mut String, data: &[&Open<'_>], services: &[Service]) {
     );
     for service in services {
         let name = identifier(&service.name.value, '-');
+        if !options.images.contains_key(&service.name.value) {
+            let _ = writeln!(text, "    # portcullis: ignore PC463: {}", deployed_elsewhere(&name));
+        }
         let _ = writeln!(
             text,
             "    - to: [{{ podSelector: {{ matchLabels: {{ app: {name} }} }} }}]\n      ports: [{}]",
             pod_ports(service)
         );
     }
+}
+
+/// Why nothing here has the labels of this service.
+fn deployed_elsewhere(name: &str) -> String {
+    format!("the pods with `app: {name}` are deployed by somebody else")
 }
 
 /// `port` and `endPort` of a policy.
@@ -193,9 +201,14 @@ fn service(text: &mut String, service: &Service, options: &Options, notes: &mut 
             service.name.value
         ));
     }
+    let ignored = if options.images.contains_key(&service.name.value) {
+        String::new()
+    } else {
+        format!("  # portcullis: ignore PC462: {}\n", deployed_elsewhere(&name))
+    };
     let _ = write!(
         text,
-        "---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata:\n  name: {name}\nspec:\n\
+        "---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata:\n  name: {name}\nspec:\n{ignored}\
          \x20 podSelector: {{ matchLabels: {{ app: {name} }} }}\n  policyTypes: [Ingress]\n  ingress:\n\
          \x20   - from: [{{ podSelector: {{ matchLabels: {{ app: portcullis }} }} }}]\n      ports: [{}]\n",
         pod_ports(service)

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::{
     Part, compose, dockerfile, haproxy,
-    inputs::{FileId, Inputs},
+    inputs::{FileId, Inputs, is_standard_input},
     kubernetes, nginx, own,
     rule::Rule,
     systemd, terraform,
@@ -40,9 +40,10 @@ pub(crate) fn recognise(path: &Path, text: &str) -> Option<usize> {
     FORMATS.iter().position(|format| (format.recognises)(path, text))
 }
 
-/// Whether a name ends as YAML files do.
+/// Whether a name ends as YAML files do; standard input has none, and may be anything.
 pub(crate) fn is_yaml(path: &Path) -> bool {
-    path.extension().is_some_and(|end| end.eq_ignore_ascii_case("yaml") || end.eq_ignore_ascii_case("yml"))
+    is_standard_input(path)
+        || path.extension().is_some_and(|end| end.eq_ignore_ascii_case("yaml") || end.eq_ignore_ascii_case("yml"))
 }
 
 /// Whether a file is a text for people or a program, by its name: configurations that stand in them are quoted there,

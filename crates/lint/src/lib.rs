@@ -109,6 +109,11 @@ pub fn check(inputs: &Inputs, files: &[FileId], is_named: impl Fn(&Path) -> bool
     Outcome { findings, facts, own, recognised }
 }
 
+/// The name of the format of a text, by which its rules are found; `None` if no format knows it.
+pub fn format_of(path: &Path, text: &str) -> Option<&'static str> {
+    format::recognise(path, text).map(|index| FORMATS[index].name)
+}
+
 /// What the files of a format among those that were added to the inputs do, for those who want the same: HAProxy and nginx
 /// configurations, and what lets the outside into a Kubernetes cluster.
 pub fn proxied(inputs: &Inputs, files: &[FileId], format: &str) -> proxied::Proxied {

@@ -1,12 +1,12 @@
 //! Writing for people and programs: a broken pipe is no error, and colour is for terminals.
 
 use std::{
-    fs,
+    fs::{self, File},
     io::{self, IsTerminal, Write},
     path::Path,
 };
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use comfy_table::{ContentArrangement, Table, presets};
 use portcullis_config::report::Style;
 
@@ -26,6 +26,17 @@ pub(crate) fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
 /// Says something beside the output, on standard error; if that is gone, nobody reads it.
 pub(crate) fn note(text: &str) {
     let _ = writeln!(io::stderr(), "note: {text}");
+}
+
+/// Writes a file that is not there yet: what somebody may have edited is never written over.
+pub(crate) fn write_new(to: &Path, text: &str) -> anyhow::Result<()> {
+    let mut file = File::create_new(to).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => {
+            anyhow!("{} is there already; name another file with --output, or move that one away", to.display())
+        }
+        _ => anyhow!("cannot write {}: {error}", to.display()),
+    })?;
+    file.write_all(text.as_bytes()).with_context(|| format!("cannot write {}", to.display()))
 }
 
 /// Says why there is no output, on standard error.

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use portcullis_lint::{
     estate::{
-        Declaration, Facts, Forward, Guard, Listener, NumberRange, Reach, Space, Target, Way, Workload, target_text,
-        ways,
+        Declaration, Facts, Forward, Guard, Listener, NumberRange, Reach, Space, Target, UnixSocket, Way, Workload,
+        target_text, ways,
     },
     inputs::{Inputs, Span},
 };
@@ -25,14 +25,14 @@ pub struct Map {
 /// One port.
 #[derive(Debug, Clone, Serialize)]
 pub struct Row {
-    /// `0.0.0.0`, `[::1]`.
+    /// `0.0.0.0`, `[::1]`; `unix:/run/portcullis.sock`.
     pub address: String,
-    /// `443`, `8000-8010`.
+    /// `443`, `8000-8010`; empty for a Unix socket.
     pub ports: String,
     /// The first of them.
     #[serde(skip)]
     pub number: u16,
-    /// `tcp`, `udp`.
+    /// `tcp`, `udp`, `unix`.
     pub transport: String,
     /// From how far away it can be reached: `internet`, `private`, `host`, or `unknown`.
     pub reach: &'static str,
@@ -168,6 +168,7 @@ impl Map {
         // What listens inside of a container is reached through what publishes it, and stands there.
         let is_outside = |listener: &&Listener| !matches!(listener.space, Space::Workload(_));
         let mut ports: Vec<Row> = facts.listeners.iter().filter(is_outside).map(|l| reader.row(l)).collect();
+        ports.extend(facts.declarations.iter().filter_map(|said| Some(reader.socket_row(said, said.socket.as_ref()?))));
         ports.sort_by_key(Row::order);
         let mut ranges: Vec<Range> = facts.ranges.iter().map(|range| reader.range(range)).collect();
         ranges.sort_by_key(|range| (range.first, range.last));
@@ -186,9 +187,14 @@ impl Row {
         (reach, self.number, self.address.clone(), self.transport.clone(), self.title.clone())
     }
 
-    /// `0.0.0.0:443/tcp`.
+    /// `0.0.0.0:443/tcp`; `unix:/run/portcullis.sock`.
     pub fn socket(&self) -> String {
-        format!("{}:{}/{}", self.address, self.ports, self.transport)
+        if self.ports.is_empty() { self.address.clone() } else { format!("{}/{}", self.listen(), self.transport) }
+    }
+
+    /// `0.0.0.0:443`; `unix:/run/portcullis.sock`.
+    pub(crate) fn listen(&self) -> String {
+        if self.ports.is_empty() { self.address.clone() } else { format!("{}:{}", self.address, self.ports) }
     }
 }
 
@@ -220,6 +226,27 @@ impl Reader<'_> {
             state: State::Declared,
             processes: Vec::new(),
             listener: Some(listener.clone()),
+        }
+    }
+
+    /// A port of Portcullis that is a file on this host: the file's own mode says who may open it.
+    fn socket_row(&self, said: &Declaration, socket: &UnixSocket) -> Row {
+        Row {
+            address: format!("unix:{}", socket.path),
+            ports: String::new(),
+            number: 0,
+            transport: "unix".to_owned(),
+            reach: Reach::Host.word(),
+            title: socket.title.clone(),
+            role: Some(said.role),
+            protocol: Some(said.protocol),
+            who: "its own user and root".to_owned(),
+            accepted: said.accepted.clone(),
+            place: Some(self.place(socket.place)),
+            passages: Vec::new(),
+            state: State::Declared,
+            processes: Vec::new(),
+            listener: None,
         }
     }
 

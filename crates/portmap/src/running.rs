@@ -43,7 +43,7 @@ impl Map {
     pub fn join_running(&mut self, running: &Running) {
         let mut is_declared = vec![false; running.ports.len()];
         for row in self.ports.iter_mut().filter(|row| row.role.is_some()) {
-            let listen = format!("{}:{}", row.address, row.ports);
+            let listen = row.listen();
             let found = running.ports.iter().position(|port| port.listen == listen);
             match found {
                 Some(index) => is_declared[index] = true,
@@ -57,8 +57,7 @@ impl Map {
             }
         }
         // What sockets say is open there has a name now.
-        let is_open =
-            |row: &Row, listen: &str| row.place.is_none() && format!("{}:{}", row.address, row.ports) == listen;
+        let is_open = |row: &Row, listen: &str| row.place.is_none() && row.listen() == listen;
         for (port, _) in running.ports.iter().zip(is_declared).filter(|(_, is_declared)| !is_declared) {
             let Some(fresh) = row(port, running) else { continue };
             match self.ports.iter_mut().find(|row| is_open(row, &port.listen)) {
@@ -88,9 +87,9 @@ fn join_passage(passage: &mut Passage, running: &Running) {
     }
 }
 
-/// The row of a port that no file declares; `None` for Unix sockets, which are no ports of the host.
+/// The row of a port that no file declares.
 fn row(port: &RunningPort, running: &Running) -> Option<Row> {
-    let address: std::net::SocketAddr = port.listen.parse().ok()?;
+    let Ok(address) = port.listen.parse::<std::net::SocketAddr>() else { return socket_row(port) };
     let role = ["public", "internal", "admin", "metrics"].into_iter().find(|role| *role == port.role);
     let protocol = ["tcp", "tls", "http", "https"].into_iter().find(|protocol| *protocol == port.protocol);
     let of_port = |service: &&RunningService| port.services.contains(&service.name);
@@ -107,6 +106,27 @@ fn row(port: &RunningPort, running: &Running) -> Option<Row> {
         accepted: None,
         place: None,
         passages: running.services.iter().filter(of_port).map(passage).collect(),
+        state: State::Undeclared,
+        processes: Vec::new(),
+        listener: None,
+    })
+}
+
+fn socket_row(port: &RunningPort) -> Option<Row> {
+    let role = ["admin", "metrics"].into_iter().find(|role| *role == port.role)?;
+    port.listen.starts_with("unix:").then(|| Row {
+        address: port.listen.clone(),
+        ports: String::new(),
+        number: 0,
+        transport: "unix".to_owned(),
+        reach: Reach::Host.word(),
+        title: format!("port `{}` of the running proxy", port.name),
+        role: Some(role),
+        protocol: None,
+        who: "its own user and root".to_owned(),
+        accepted: None,
+        place: None,
+        passages: Vec::new(),
         state: State::Undeclared,
         processes: Vec::new(),
         listener: None,

@@ -7,7 +7,7 @@ use std::{
 
 use saphyr_parser::{Event, Parser, ScalarStyle, StrInput, Tag};
 
-use super::{Entry, Key, Node, Scalar, Value, hint};
+use super::{Entry, Key, Node, Scalar, Value, hint, in_words};
 use crate::{
     finding::{Finding, Findings},
     rule::RuleId,
@@ -133,7 +133,8 @@ impl<'t> Builder<'t, '_> {
             Some(Err(error)) => {
                 let start = self.places.offset(error.marker().index());
                 let span = self.places.between(start, start);
-                let mut finding = Finding::new(RuleId::Syntax, span, format!("not valid YAML: {}", error.info()));
+                let mut finding =
+                    Finding::new(RuleId::Syntax, span, format!("not valid YAML: {}", in_words(error.info())));
                 finding.help = hint::for_line(self.text, start as usize).map(str::to_owned);
                 Err(Box::new(finding))
             }

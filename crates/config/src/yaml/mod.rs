@@ -3,6 +3,8 @@
 mod builder;
 mod hint;
 mod node;
+mod words;
 
 pub(crate) use builder::parse;
 pub(crate) use node::{Entry, Key, Node, Scalar, Value};
+pub(crate) use words::of as in_words;

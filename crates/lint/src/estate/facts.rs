@@ -574,6 +574,19 @@ pub struct Declaration {
     pub redirect: Option<String>,
     /// Why an address is accepted that its role forbids.
     pub accepted: Option<String>,
+    /// The Unix socket that it listens on, in the place of a listener.
+    pub socket: Option<UnixSocket>,
+}
+
+/// A port that is no number, but a file.
+#[derive(Debug, Clone)]
+pub struct UnixSocket {
+    /// For people: "port `admin`".
+    pub title: String,
+    /// Its path.
+    pub path: String,
+    /// The value that says so.
+    pub place: Span,
 }
 
 /// A named span of port numbers.

@@ -18,7 +18,7 @@ mod ways;
 pub use facts::{
     Address, Allowance, Assertion, Behind, Build, Copied, Declaration, EVERYBODY, Facts, Forward, Guard, Image, Kind,
     Listener, Mount, NumberRange, Opening, Owner, PortSpan, Reach, Restriction, Role, Sharing, Side, Space, Target,
-    Transport, Workload, WorkloadPort,
+    Transport, UnixSocket, Workload, WorkloadPort,
 };
 pub(crate) use openings::UNSERVED;
 pub use ways::{Hop, LooseEnd, Way, Ways, target_text};

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::read::is_kustomization;
+use crate::inputs::is_standard_input;
 
 /// What a text is to Kubernetes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +36,7 @@ pub(super) fn nature(path: &Path, text: &str) -> Nature {
 fn may_be_yaml(path: &Path) -> bool {
     match path.extension() {
         Some(end) => ["yaml", "yml", "json"].iter().any(|known| end.eq_ignore_ascii_case(known)),
-        None => path.as_os_str() == "-" || path.file_name().is_none(),
+        None => is_standard_input(path) || path.file_name().is_none(),
     }
 }
 

@@ -11,7 +11,7 @@ use portcullis_config::{
 use super::Files;
 use crate::estate::{
     Address, Assertion, Declaration, Facts, Forward, Guard, Kind, Listener, NumberRange, Owner, PortSpan, Reach, Role,
-    Sharing, Space, Target, Transport, Workload, WorkloadPort,
+    Sharing, Space, Target, Transport, UnixSocket, Workload, WorkloadPort,
 };
 
 /// Ports are listeners, services are workloads, routes are forwards.
@@ -20,7 +20,7 @@ pub(super) fn of(declared: &Declared, files: &mut Files<'_>) -> Facts {
     let project = declared.sources.first().map(|path| path.display().to_string()).unwrap_or_default();
     for port in &declared.ports {
         facts.listeners.extend(listener(port, &project, files));
-        facts.declarations.push(declaration(port, &project));
+        facts.declarations.push(declaration(port, &project, files));
     }
     for range in &declared.ranges {
         facts.ranges.extend(number_range(range, declared, files));
@@ -55,7 +55,7 @@ fn key(project: &str, kind: &str, name: &str) -> String {
     format!("portcullis:{project}:{kind}:{name}")
 }
 
-fn declaration(port: &Port, project: &str) -> Declaration {
+fn declaration(port: &Port, project: &str, files: &mut Files<'_>) -> Declaration {
     let accepted = port.accept.as_ref().and_then(|accept| accept.wildcard.as_ref());
     Declaration {
         listener: key(project, "port", &port.name.value),
@@ -63,7 +63,14 @@ fn declaration(port: &Port, project: &str) -> Declaration {
         protocol: port.protocol.as_ref().map_or("http", |protocol| protocol.word()),
         redirect: port.redirect.as_ref().map(|target| target.value.clone()),
         accepted: accepted.map(|reason| reason.value.clone()),
+        socket: unix_socket(port, files),
     }
+}
+
+fn unix_socket(port: &Port, files: &mut Files<'_>) -> Option<UnixSocket> {
+    let ListenAddress::Unix(path) = &port.listen.value else { return None };
+    let title = format!("port `{}`", port.name.value);
+    Some(UnixSocket { title, path: path.display().to_string(), place: files.span(port.listen.span)? })
 }
 
 fn number_range(range: &declared::Range, declared: &Declared, files: &mut Files<'_>) -> Option<NumberRange> {

@@ -129,7 +129,7 @@ impl<'t> Builder<'t, '_> {
                     let character = error.marker().index();
                     let start = self.places.offset(character);
                     let span = self.places.between(start, start);
-                    let message = format!("not valid YAML: {}", error.info());
+                    let message = format!("not valid YAML: {}", portcullis_config::syntax_in_words(error.info()));
                     let wanting = wanting(error.info(), self.text, self.places.parsed_offset(character));
                     let wanting = wanting.map(|offset| self.places.written_offset(offset));
                     return Err(Failure { finding: Box::new(Finding::new(&reading::SYNTAX, span, message)), wanting });

@@ -6,7 +6,7 @@ mod token_file;
 
 use std::{fs, path::PathBuf, time::Duration};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::Args;
 use hyper::{Method, StatusCode};
 use portcullis_config::secret::Secret;
@@ -48,6 +48,8 @@ pub(crate) struct AdminArguments {
 pub(crate) struct Proxy {
     place: Place,
     token: Option<Secret>,
+    /// Why the token that the file names is not known here.
+    missing: Option<String>,
     runtime: tokio::runtime::Runtime,
 }
 
@@ -70,16 +72,19 @@ impl AdminArguments {
     /// Finds the admin port; nothing is sent yet.
     pub(crate) fn proxy(self) -> anyhow::Result<Proxy> {
         let material = place::Material { ca: self.ca, certificate: self.cert.zip(self.key) };
-        let (place, declared_token) = match self.admin {
-            Some(address) => (Place::parse(&address, material)?, None),
-            None => Place::of_file(&self.file.path()?, material)?,
+        let (place, declared_token, missing) = if let Some(address) = self.admin {
+            (Place::parse(&address, material)?, None, None)
+        } else {
+            let of_file = Place::of_file(&self.file.path()?, material)?;
+            (of_file.place, of_file.token, of_file.missing_token)
         };
         let token = match self.token_file {
             Some(path) => Some(read_token(&path)?),
             None => declared_token.or_else(|| std::env::var(TOKEN_VARIABLE).ok().map(Secret::new)),
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        Ok(Proxy { place, token, runtime })
+        let missing = missing.filter(|_| token.is_none());
+        Ok(Proxy { place, token, missing, runtime })
     }
 }
 
@@ -97,7 +102,7 @@ impl Proxy {
     pub(crate) fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
         match self.exchange(&Method::GET, path)? {
             Outcome::Done(answer) => Ok(answer),
-            Outcome::Refused(problem) => Err(refusal(&self.place, &problem)),
+            Outcome::Refused(problem) => Err(self.refusal(&problem)),
         }
     }
 
@@ -106,9 +111,7 @@ impl Proxy {
         let outcome = self.exchange(&Method::POST, path)?;
         match outcome {
             // Who does not get in has not been heard; what was heard may be refused for its own sake.
-            Outcome::Refused(problem) if problem.status == 401 || problem.status == 403 => {
-                Err(refusal(&self.place, &problem))
-            }
+            Outcome::Refused(problem) if problem.status == 401 || problem.status == 403 => Err(self.refusal(&problem)),
             outcome => Ok(outcome),
         }
     }
@@ -128,9 +131,16 @@ impl Proxy {
         }
         Ok(Outcome::Refused(Box::new(serde_json::from_slice(&body).with_context(foreign)?)))
     }
-}
 
-fn refusal(place: &Place, problem: &Problem) -> anyhow::Error {
-    let advice = if problem.status == 401 { "; see --token-file, --cert and --key" } else { "" };
-    anyhow::anyhow!("the {place} refuses: {}: {}{advice}", problem.title, problem.detail)
+    fn refusal(&self, problem: &Problem) -> anyhow::Error {
+        let (place, title, detail) = (&self.place, &problem.title, &problem.detail);
+        match (&self.missing, problem.status) {
+            (Some(why), 401) => anyhow!(
+                "the {place} asks for the token of `admin.token`, which is not known here: {why}; set it as it is set for \
+                 the proxy, or give the token with --token-file or ${TOKEN_VARIABLE}"
+            ),
+            (None, 401) => anyhow!("the {place} refuses: {title}: {detail}; see --token-file, --cert and --key"),
+            _ => anyhow!("the {place} refuses: {title}: {detail}"),
+        }
+    }
 }

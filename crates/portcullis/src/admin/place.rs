@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, anyhow, bail};
-use portcullis_config::secret::Secret;
+use portcullis_config::{rule::RuleId, secret::Secret};
 use portcullis_control::registration::{AdminPort, Registration, directories};
 use portcullis_tls::{
     client::{Verify, client_config},
@@ -30,6 +30,16 @@ pub(super) struct Place {
     pub(super) host: String,
     /// How people know it.
     name: String,
+}
+
+/// The admin port that a file leads to.
+#[derive(Debug)]
+pub(super) struct OfFile {
+    pub(super) place: Place,
+    /// The token that the file gives.
+    pub(super) token: Option<Secret>,
+    /// Why a reference of the file could not be resolved here, which may be that of the token.
+    pub(super) missing_token: Option<String>,
 }
 
 /// How to get there.
@@ -86,8 +96,11 @@ impl Place {
 
     /// The admin port of the process that runs this file, with the token that the file gives. What the process itself
     /// has left in the runtime directory goes before what the file says: the file may be broken or ahead of it.
-    pub(super) fn of_file(path: &Path, material: Material) -> anyhow::Result<(Self, Option<Secret>)> {
-        let declared = portcullis_config::load(path).declared;
+    pub(super) fn of_file(path: &Path, material: Material) -> anyhow::Result<OfFile> {
+        let loaded = portcullis_config::load(path);
+        let unresolved = loaded.findings.iter().find(|finding| finding.rule == RuleId::Substitution);
+        let missing_token = unresolved.map(|finding| finding.message.clone());
+        let declared = loaded.declared;
         let running = Registration::find(path).map(|registration| registration.admin_ports);
         let ports = match (&running, &declared) {
             (Some(ports), _) => ports.clone(),
@@ -109,7 +122,7 @@ impl Place {
         let name = format!("admin port `{}` of {shown}", port.name);
         let place = Self::of(port, &name, material)?;
         let token = declared.and_then(|declared| declared.admin.token).map(|token| token.value);
-        Ok((place, token.or_else(|| token_file::named_in(path))))
+        Ok(OfFile { place, token: token.or_else(|| token_file::named_in(path)), missing_token })
     }
 
     fn of(port: &AdminPort, name: &str, material: Material) -> anyhow::Result<Self> {

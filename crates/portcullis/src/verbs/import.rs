@@ -1,8 +1,8 @@
 //! `portcullis import`: what another tool's file opens, as a `portcullis.yaml` that does the same.
 
-use std::{fs, path::PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::{Args, ValueEnum};
 use portcullis_import::{Imported, Note, import, proxied};
 use portcullis_lint::inputs::Inputs;
@@ -91,11 +91,7 @@ impl Import {
         }
         match &self.output {
             None => output::print(&text)?,
-            Some(to) => {
-                let mut file = fs::File::create_new(to).with_context(|| format!("cannot write {}", to.display()))?;
-                std::io::Write::write_all(&mut file, text.as_bytes())
-                    .with_context(|| format!("cannot write {}", to.display()))?;
-            }
+            Some(to) => output::write_new(to, &text)?,
         }
         let next = match self.tool {
             Tool::Haproxy | Tool::Nginx => return Ok(Verdict::Fine),

@@ -1,8 +1,6 @@
 //! `portcullis init`: a first file for this machine.
 
 use std::{
-    fs,
-    io::Write,
     net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
 };
@@ -54,9 +52,7 @@ impl Init {
         match &self.output {
             None => output::print(&text)?,
             Some(to) => {
-                let failed = || format!("cannot write {}", to.display());
-                let mut file = fs::File::create_new(to).with_context(failed)?;
-                file.write_all(text.as_bytes()).with_context(failed)?;
+                output::write_new(to, &text)?;
                 output::note(&format!("{} is written; read it, then: portcullis check {}", to.display(), to.display()));
             }
         }

@@ -187,11 +187,21 @@ fn draw_ports(ports: &[Port]) -> String {
             &port.scope,
             &port.protocol,
             &port.active_connections.to_string(),
-            &port.requests.to_string(),
+            &served(port),
             &leads_to,
         ]);
     }
     drawn.trim_fmt()
+}
+
+/// Requests; of a port that knows none, sessions.
+fn served(port: &Port) -> String {
+    let is_http = port.role == "admin" || port.role == "metrics" || port.protocol.starts_with("http");
+    match (is_http, port.connections) {
+        (true, _) => port.requests.to_string(),
+        (false, 1) => "1 session".to_owned(),
+        (false, sessions) => format!("{sessions} sessions"),
+    }
 }
 
 /// `4d 3h`, `3h 20m`, `20m 5s`, `5s`.
@@ -265,6 +275,20 @@ mod tests {
         assert!(!overview.is_fine());
         let drawn = overview.draw(Palette::Plain);
         assert!(drawn.contains("connections of `web`: nc (pid 7, user eve)"), "{drawn}");
+    }
+
+    #[test]
+    fn a_port_without_requests_tells_its_sessions() {
+        let mut overview = overview("serving", "up", None);
+        for (role, protocol, expected) in [
+            ("public", "https", "1234"),
+            ("internal", "tcp", "40 sessions"),
+            ("public", "tls", "40 sessions"),
+            ("admin", "http", "1234"),
+        ] {
+            (overview.ports[0].role, overview.ports[0].protocol) = (role.to_owned(), protocol.to_owned());
+            assert_eq!(served(&overview.ports[0]), expected, "{role} {protocol}");
+        }
     }
 
     #[test]

@@ -43,6 +43,78 @@ fn a_file_that_cannot_be_read_is_not_a_finding() {
     assert!(said.contains("/nonexistent.yaml"), "{said}");
 }
 
+/// "0 files: no findings" with exit code 0, for anything that was not a Kubernetes manifest: a pass in CI that was none.
+#[test]
+fn what_comes_through_a_pipe_is_checked_or_it_is_said_that_it_is_not() {
+    const COMPOSE: &str = "services:\n  web:\n    image: x\n    ports: [\"0.0.0.0:5432:5432\"]\n";
+    let own = GOOD.replace("<web>", "127.0.0.1:8080");
+    let broken = own.replace("service: shop", "service: shpo");
+    for (text, code, words) in [
+        (COMPOSE, 1, "-:4:13: high: port 5432 of `web` is published on 0.0.0.0"),
+        (&own, 0, "1 file (1 Portcullis): no findings"),
+        (&broken, 1, "did you mean `shop`"),
+        ("server {\n  listen 0.0.0.0:80;\n}\n", 0, "1 nginx"),
+        ("FROM scratch\nEXPOSE 22\n", 1, "-:2:8"),
+        ("garbage\n", 2, "standard input is of no kind that is known by its contents"),
+        ("ports: {}\n", 2, "standard input is of no kind that is known by its contents"),
+        ("\n", 2, "nothing came through standard input"),
+        ("", 2, "nothing came through standard input"),
+    ] {
+        let output = output_of(env!("CARGO_BIN_EXE_portcullis"), ["check", "-", "--format", "short"], text.as_bytes());
+        let said = said(&output);
+        assert_eq!(output.status.code(), Some(code), "{text}: {said}");
+        assert!(said.contains(words), "{words} in {said}");
+    }
+}
+
+#[test]
+fn a_file_that_is_named_is_checked_or_it_is_said_that_it_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write("notes.txt", "hello\n");
+    write("empty", "");
+    write("hello.yaml", "hello\n");
+    write("nginx.conf", "server {\n  listen 127.0.0.1:80;\n}\n");
+    std::fs::create_dir(folder.path().join("nothing")).unwrap();
+    for (paths, code, words) in [
+        (&["notes.txt"][..], 2, "notes.txt is of no kind that can be checked"),
+        (&["empty"], 2, "empty is of no kind that can be checked"),
+        (&["nothing"], 2, "nothing beneath nothing is of a kind that can be checked"),
+        (&["hello.yaml"], 1, "expected a mapping"),
+        (&["./hello.yaml"], 1, "expected a mapping"),
+        (&["nginx.conf", "./notes.txt"], 0, "note: notes.txt is of no kind that can be checked, and was left out"),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
+        let output = command.arg("check").args(paths).current_dir(folder.path()).output().unwrap();
+        let said = said(&output);
+        assert_eq!(output.status.code(), Some(code), "{paths:?}: {said}");
+        assert!(said.contains(words), "{words} in {said}");
+    }
+}
+
+/// Each unknown key was held against every key of its mapping, and each unknown name against every name: minutes.
+#[test]
+fn thousands_of_mistakes_in_one_file_take_no_longer_than_others() {
+    let mut text = "ports:\n  web:\n    listen: 127.0.0.1:8080\n    role: internal\n".to_owned();
+    text.extend((0..20_000).map(|number| format!("    key-{number}: 1\n")));
+    text.push_str("services:\n");
+    let service =
+        |number: usize| format!("  a-service-with-a-long-name-{number}: {{ port: 3000, endpoints: [127.0.0.1] }}\n");
+    text.extend((0..3_000).map(service));
+    text.push_str("routes:\n");
+    text.extend((0..3_000).map(|number| {
+        format!(
+            "  - {{ port: web, host: h{number}.test, service: a-servcie-with-a-lnog-name-{number}, allow: anyone }}\n"
+        )
+    }));
+    let output = output_of(env!("CARGO_BIN_EXE_portcullis"), ["check", "-", "--format", "short"], text.as_bytes());
+    let said = said(&output);
+    assert_eq!(output.status.code(), Some(1), "{}", &said[..said.len().min(1000)]);
+    assert!(
+        said.contains("unknown key `key-19999`") && said.contains("unknown service `a-servcie-with-a-lnog-name-2999`")
+    );
+}
+
 #[test]
 fn unknown_verbs_and_options_are_usage_errors() {
     for arguments in [&["chekc"][..], &["check", "--nonsense"], &["run", "--nonsense"], &[]] {

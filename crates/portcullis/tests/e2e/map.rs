@@ -68,6 +68,20 @@ fn every_form_is_drawn() {
     }
 }
 
+/// Of an admin port that is a file, the map said nothing at all.
+#[test]
+fn a_port_that_is_a_unix_socket_stands_in_every_form() {
+    let folder = folder("127.0.0.1:8080");
+    let file = folder.path().join("portcullis.yaml");
+    let text = fs::read_to_string(&file).unwrap();
+    let admin = "ports:\n  steering: { listen: \"unix:/run/portcullis.sock\", role: admin }\n";
+    fs::write(&file, text.replacen("ports:\n", admin, 1)).unwrap();
+    for form in ["text", "markdown", "mermaid", "svg", "html", "dot", "csv", "json"] {
+        let output = map(folder.path(), &["--format", form]);
+        assert!(said(&output).contains("unix:/run/portcullis.sock"), "{form}: {}", said(&output));
+    }
+}
+
 #[test]
 fn a_stale_page_fails_and_a_fresh_one_does_not() {
     let folder = folder("127.0.0.1:8080");
@@ -118,11 +132,13 @@ fn the_running_proxy_says_what_is_live_what_is_dead_and_what_is_declared_nowhere
         let output = proxy.command(arguments.iter().copied());
         let map: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
         let of = |row: &serde_json::Value| {
-            (format!("{}:{}", row["address"], row["ports"]).replace('"', ""), row["state"].clone())
+            let address = format!("{}:{}", row["address"], row["ports"]).replace('"', "");
+            (address.trim_end_matches(':').to_owned(), row["state"].clone())
         };
         (map["ports"].as_array().unwrap().iter().map(of).collect::<Vec<_>>(), output.status.code())
     };
-    let live = (vec![(web.clone(), "live".into())], Some(0));
+    let socket = format!("unix:{}", proxy.directory().join("admin.sock").display());
+    let live = (vec![(socket, "live".into()), (web.clone(), "live".into())], Some(0));
     assert_eq!(states(&["map", "--running", "--format", "json"]), live);
     // A file that the proxy does not run.
     let other = free_address();

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    os::unix::net::UnixDatagram,
+    os::unix::{fs::PermissionsExt, net::UnixDatagram},
     path::Path,
     process::{Command, Output},
 };
@@ -138,4 +138,35 @@ fn the_file_of_the_instructions_is_right() {
     fs::write(&file, yaml).unwrap();
     let checked = run(Command::new(PROGRAM).args(["check", "--offline", "--deny-warnings"]).arg(&file));
     assert_eq!(checked.status.code(), Some(0), "{}", said(&checked));
+}
+
+/// A compiler that nobody waits for went on for minutes, and nothing had been said all the while.
+#[test]
+fn the_demo_shows_that_it_builds_and_ends_what_it_started() {
+    let directory = tempfile::tempdir().unwrap();
+    let place = |name: &str| directory.path().join(name);
+    for folder in ["scripts", "bin"] {
+        fs::create_dir(place(folder)).unwrap();
+    }
+    fs::copy(Path::new(PACKAGING).join("../scripts/demo"), place("scripts/demo")).unwrap();
+    fs::write(place("scripts/setup"), "true\n").unwrap();
+    fs::write(place("bin/cargo"), "#!/bin/sh\necho '   Compiling' >&2\nsleep 600 &\necho $! >compiler\nwait\n")
+        .unwrap();
+    fs::set_permissions(place("bin/cargo"), fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", place("bin").display(), std::env::var("PATH").unwrap());
+    let output = fs::File::create(place("output")).unwrap();
+    // Without a network, so that none of its ports is taken.
+    let mut command = Command::new("unshare");
+    command.args(["--user", "--map-root-user", "--net", "bash", "scripts/demo"]).current_dir(directory.path());
+    let mut demo = Process::start(command.env("PATH", path).stdout(output.try_clone().unwrap()).stderr(output));
+    let compiler = wait_until("it builds", || {
+        fs::read_to_string(place("compiler")).ok().filter(|id| id.ends_with('\n')).map(|id| id.trim().to_owned())
+    });
+    demo.signal("TERM");
+    assert_eq!(demo.wait_for_end(), 0);
+    assert!(fs::read_to_string(place("output")).unwrap().contains("   Compiling"));
+    wait_until("nothing of it runs any more", || {
+        let stat = fs::read_to_string(format!("/proc/{compiler}/stat")).unwrap_or_default();
+        stat.rsplit(") ").next().is_none_or(|rest| rest.is_empty() || rest.starts_with('Z')).then_some(())
+    });
 }

@@ -79,7 +79,7 @@ fn pair(here: &Namespace, there: &Namespace, doors: &[Door], vantages: &Vantages
     let open: Vec<String> = doors
         .iter()
         .zip(&results)
-        .filter(|(_, attempted)| matches!(attempted.answer, Answer::Open(_) | Answer::Denied))
+        .filter(|(_, attempted)| matches!(attempted.answer, Answer::Open(_) | Answer::Unanswered(_) | Answer::Denied))
         .map(|(door, attempted)| format!("{} of {} {}", door.address, door.holder, attempted.answer.words()))
         .collect();
     let not_tried = results.iter().find_map(why_not_tried);

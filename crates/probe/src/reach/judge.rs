@@ -71,7 +71,7 @@ fn reachable(open: &[&Tried<'_, '_>]) -> Option<Outcome> {
         match attempted.answer {
             Answer::Open(_) => good.push(told),
             Answer::NotTried(_) | Answer::Unreachable(_) => unknown.push(told),
-            Answer::Denied | Answer::Refused | Answer::Filtered => bad.push(told),
+            Answer::Unanswered(_) | Answer::Denied | Answer::Refused | Answer::Filtered => bad.push(told),
         }
     }
     let tried = first.attempt.expected.protocol.tried();
@@ -124,7 +124,7 @@ fn closed(closed: &[&Tried<'_, '_>]) -> Option<Outcome> {
     for (case, attempted) in closed {
         let told = told(case, &attempted.answer);
         match attempted.answer {
-            Answer::Open(_) => bad.push(told),
+            Answer::Open(_) | Answer::Unanswered(_) => bad.push(told),
             Answer::NotTried(_) => unknown.push(told),
             _ => good.push(told),
         }
@@ -139,7 +139,7 @@ fn beside(beside: &[&Tried<'_, '_>]) -> Option<Outcome> {
     for (case, attempted) in beside {
         let told = told(case, &attempted.answer);
         match attempted.answer {
-            Answer::Open(_) => bad.push(told),
+            Answer::Open(_) | Answer::Unanswered(_) => bad.push(told),
             Answer::NotTried(_) => unknown.push(told),
             _ => good.push(told),
         }

@@ -4,18 +4,18 @@ use std::{future::Future, io, time::Duration};
 
 use tokio::{net::TcpStream, time::timeout};
 
-use super::{Answer, Speaks, Wire};
+use super::{Answer, Wire};
 use crate::{bounds::Budget, permit::Target};
 
 /// Connects to a target and talks, all within what the budget has left for one connection. A conversation that finds no
-/// end is cut off, and the other side counts as silent.
+/// end is cut off, and was none.
 pub(crate) async fn dial<F: Future<Output = Answer>>(
     target: Target,
     budget: &Budget,
     talk: impl FnOnce(Wire) -> F,
 ) -> Answer {
     match connect(target, budget).await {
-        Ok((wire, time)) => timeout(time, talk(wire)).await.unwrap_or(Answer::Open(Speaks::Silent)),
+        Ok((wire, time)) => timeout(time, talk(wire)).await.unwrap_or(Answer::Unanswered(time)),
         Err(answer) => answer,
     }
 }

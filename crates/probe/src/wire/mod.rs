@@ -11,6 +11,8 @@ mod speak;
 mod stream;
 mod tls;
 
+use std::time::Duration;
+
 pub(crate) use dial::{connect, dial};
 pub(crate) use http::{has_head, status_of};
 pub(crate) use identify::{Speaks, printable};
@@ -23,6 +25,8 @@ pub(crate) use tls::{Broken, Hello, certificate_of, handshake};
 pub(crate) enum Answer {
     /// Accepted, and this was spoken.
     Open(Speaks),
+    /// Accepted, and what was asked there was not answered in this time.
+    Unanswered(Duration),
     /// Accepted, then closed without a word: whoever accepts does not want this client.
     Denied,
     /// Refused: nobody listens, or a firewall says so.
@@ -40,6 +44,7 @@ impl Answer {
     pub(crate) fn words(&self) -> String {
         match self {
             Self::Open(speaks) => format!("open ({speaks})"),
+            Self::Unanswered(time) => format!("accepted, then did not answer within {:.1} s", time.as_secs_f64()),
             Self::Denied => "accepted, then closed without a word".to_owned(),
             Self::Refused => "refused".to_owned(),
             Self::Filtered => "no answer (filtered)".to_owned(),

@@ -144,7 +144,8 @@ fn loopback(subject: &Subject<'_>, port: &Published, mapping: &Mapping) -> Optio
             HostAddress::Ip(_) => {
                 ["0.0.0.0:", "[::]:", ":::"].iter().find_map(|wildcard| written.strip_prefix(wildcard))?
             }
-            _ => written,
+            // An address that is left empty has its colon all the same.
+            _ => written.strip_prefix(':').unwrap_or(written),
         };
         let is_bare_target = matches!(mapping.address, HostAddress::Unsaid) && !port.text.contains(':');
         let text = format!("{loopback}:{}{rest}", if is_bare_target { ":" } else { "" });

@@ -11,6 +11,7 @@ use std::io::{self, Write};
 
 use clap::{Args, Subcommand};
 use portcullis_audit::{AuditError, Selection};
+use portcullis_config::argument;
 
 use self::selection::{Place, Wanted};
 use crate::{command_line::Format, output, verdict::Verdict};
@@ -52,7 +53,7 @@ struct Show {
     #[command(flatten)]
     wanted: Wanted,
     /// The newest N of them [default: 100 if there is no --since]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = argument::number::<usize>(1..=1_000_000))]
     last: Option<usize>,
     #[command(flatten)]
     place: Place,

@@ -9,13 +9,13 @@ use std::{
 use anyhow::{Context, bail};
 use portcullis_control::{Candidate, Reading, Rejection, rehearse_start};
 use portcullis_lint::{
-    Outcome,
-    inputs::{FileId, Inputs, MAX_FILE_BYTES},
+    Outcome, format_of,
+    inputs::{FileId, Inputs, MAX_FILE_BYTES, is_standard_input as is_stdin, tidy},
     own,
-    walk::walk,
+    walk::{Walked, walk},
 };
 
-use crate::file;
+use crate::{file, output};
 
 /// Files that were checked, and what was found.
 pub(crate) struct Checked {
@@ -56,7 +56,9 @@ pub(crate) fn check(paths: &[PathBuf], place: Place) -> anyhow::Result<Checked> 
     if !stdin.is_empty() {
         walked.files.push(standard_input(&inputs)?);
     }
-    let is_named = |path: &Path| on_disk.iter().any(|named| named == path) || is_stdin(path);
+    let named: Vec<PathBuf> = on_disk.iter().map(|path| tidy(path)).collect();
+    let is_named = |path: &Path| named.iter().any(|named| named == path);
+    refuse_unknown(&inputs, &walked, is_named)?;
     let mut outcome = portcullis_lint::check(&inputs, &walked.files, is_named);
     outcome.findings.extend(walked.findings);
     let is_single = matches!(on_disk.as_slice(), [only] if !only.is_dir());
@@ -64,15 +66,37 @@ pub(crate) fn check(paths: &[PathBuf], place: Place) -> anyhow::Result<Checked> 
     for file in std::mem::take(&mut outcome.own).into_iter().filter(|file| !is_stdin(inputs.path(*file))) {
         outcome.findings.extend(compiled(file, &inputs, place)?);
     }
-    let sure = on_disk.iter().all(|path| path.is_dir());
-    if outcome.recognised.is_empty() && outcome.findings.is_empty() && sure && stdin.is_empty() {
+    if outcome.recognised.is_empty() && outcome.findings.is_empty() {
         let named: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
-        bail!(
-            "nothing beneath {} is of a kind that can be checked; `portcullis check --help` names them",
-            named.join(", ")
-        );
+        let (named, kinds) = (named.join(", "), "`portcullis check --help` names them");
+        if on_disk.iter().any(|path| path.is_dir()) {
+            bail!("nothing beneath {named} is of a kind that can be checked; {kinds}");
+        }
+        bail!("{named} is of no kind that can be checked; {kinds}");
     }
     Ok(Checked { inputs, files: walked.files, outcome })
+}
+
+/// What a person has named is checked, or it is said that it is not: silence would be taken for a pass.
+fn refuse_unknown(inputs: &Inputs, walked: &Walked, is_named: impl Fn(&Path) -> bool) -> anyhow::Result<()> {
+    for file in &walked.files {
+        let path = inputs.path(*file);
+        if !(is_named(path) || is_stdin(path)) || format_of(path, inputs.text(*file)).is_some() {
+            continue;
+        }
+        if is_stdin(path) {
+            bail!(
+                "standard input is of no kind that is known by its contents, such as Compose, Kubernetes or one of \
+                 Portcullis' own; Terraform, systemd and broken files are known by their names: save it and name the file"
+            );
+        }
+        // A YAML file that is named, and nothing else, is read as one of our own, and says itself what is wrong.
+        let is_yaml = path.extension().is_some_and(|end| end == "yaml" || end == "yml");
+        if walked.files.len() > 1 && !is_yaml {
+            output::note(&format!("{} is of no kind that can be checked, and was left out", path.display()));
+        }
+    }
+    Ok(())
 }
 
 /// What only loading certificates and resolving names can tell of one of Portcullis' own files.
@@ -92,14 +116,13 @@ fn compiled(file: FileId, inputs: &Inputs, place: Place) -> anyhow::Result<Vec<p
     Ok(own::told(&found, &sources, inputs))
 }
 
-fn is_stdin(path: &Path) -> bool {
-    path == Path::new("-")
-}
-
 fn standard_input(inputs: &Inputs) -> anyhow::Result<FileId> {
     let mut bytes = Vec::new();
     io::stdin().lock().take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).context("cannot read standard input")?;
-    inputs.add(Path::new("-"), bytes).context("standard input")
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        bail!("nothing came through standard input; see whether the command before the `|` has failed");
+    }
+    inputs.add_standard_input(bytes).context("standard input")
 }
 
 /// The folder beneath which files may be followed from a path: that of the repository it lies in, if any. Projects

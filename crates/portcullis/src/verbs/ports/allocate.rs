@@ -22,7 +22,7 @@ pub(crate) struct Allocate {
     #[command(flatten)]
     service: ServiceArguments,
     /// How many replicas there are; without it as many as have a port now, and one at least
-    #[arg(short, long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(short, long, value_name = "COUNT", value_parser = argument::number::<u32>(1..=1000))]
     replicas: Option<u32>,
     /// End the leases after this time, unless they are asked for again by then
     #[arg(long = "for", value_name = "DURATION", value_parser = argument::duration)]

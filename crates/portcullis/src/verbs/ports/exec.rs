@@ -4,6 +4,7 @@ use std::{ffi::OsString, net::IpAddr, os::unix::ffi::OsStrExt, path::Path, proce
 
 use anyhow::anyhow;
 use clap::Args;
+use portcullis_config::argument;
 use portcullis_kernel::{
     hand_over::{Handing, become_program},
     occupancy::Form,
@@ -25,7 +26,7 @@ pub(crate) struct Exec {
     #[command(flatten)]
     service: ServiceArguments,
     /// Which replica [default: the first that does not run]
-    #[arg(short, long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(0..1000))]
+    #[arg(short, long, value_name = "NUMBER", value_parser = argument::number::<u32>(0..=999))]
     replica: Option<u32>,
     /// The program binds the port itself: it is told $PORT alone, and the port is kept for it until it does
     #[arg(long)]

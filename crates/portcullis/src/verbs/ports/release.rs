@@ -28,7 +28,7 @@ pub(crate) struct Release {
     #[arg(short, long, value_name = "NAME", requires = "service", value_parser = argument::name)]
     environment: Option<String>,
     /// Of this replica alone
-    #[arg(short, long, value_name = "NUMBER", requires = "service")]
+    #[arg(short, long, value_name = "NUMBER", requires = "service", value_parser = argument::number::<u32>(0..=999))]
     replica: Option<u32>,
     /// Do not remember whose they were
     #[arg(long)]

@@ -5,7 +5,11 @@ mod watch;
 use std::{io, net::IpAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum};
-use portcullis_config::{Loaded, argument::duration, load};
+use portcullis_config::{
+    Loaded,
+    argument::{duration, number},
+    load,
+};
 use portcullis_kernel::namespace::Namespace;
 use portcullis_probe::{
     bounds::Bounds,
@@ -63,7 +67,7 @@ pub(crate) struct Probe {
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "1m")]
     deadline: Duration,
     /// Connections in all
-    #[arg(long, value_name = "NUMBER", default_value_t = 5_000)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 5_000, value_parser = number::<u64>(1..=1_000_000))]
     connections: u64,
     /// Go on looking, and tell what changes within a second
     #[arg(long)]

@@ -69,7 +69,6 @@ fn a_peer_that_speaks_something_else_than_declared_is_named() {
         ("redis", nginx.address(), "HTTP, status 400"),
         ("postgres", nginx.address(), "open ("),
         ("http", redis.address(), "open (Redis"),
-        ("ssh", redis.address(), "says nothing"),
     ] {
         let got = before(protocol, address).probe(&["--only", "reach", "--timeout", "1s"]).expects(
             "wrong-protocol",
@@ -77,6 +76,21 @@ fn a_peer_that_speaks_something_else_than_declared_is_named() {
             "fail",
         );
         assert!(got.contains(words), "{protocol}: {got}");
+    }
+}
+
+/// A service that hung was said to speak another protocol than declared.
+#[test]
+fn a_peer_that_does_not_answer_in_time_is_said_not_to_answer() {
+    let redis = Redis::start();
+    let hung = Backend::start(|mut peer| {
+        peer.read_to_end();
+    });
+    for (protocol, address) in [("http", hung.address()), ("redis", hung.address()), ("ssh", redis.address())] {
+        let probed = before(protocol, address).probe(&["--only", "reach", "--timeout", "1s"]);
+        let got = probed.expects("unreachable-endpoint", "service `peer`", "fail");
+        assert!(got.ends_with("accepted, then did not answer within 1.0 s"), "{protocol}: {got}");
+        probed.is_silent_on("wrong-protocol", "service `peer`");
     }
 }
 
