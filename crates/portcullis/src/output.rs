@@ -56,7 +56,19 @@ pub(crate) fn replace(path: &Path, text: &str) -> anyhow::Result<()> {
 
 /// Tells an error with its causes. If even standard error is gone, the exit code has to say it.
 pub(crate) fn complain(error: &anyhow::Error) {
-    let _ = writeln!(io::stderr(), "portcullis: {error:#}");
+    let _ = writeln!(io::stderr(), "portcullis: {}", without_numbers(&format!("{error:#}")));
+}
+
+/// `No such file or directory (os error 2)` without the number, which says nothing to a person.
+fn without_numbers(text: &str) -> String {
+    let mut left = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once(" (os error ") {
+        left.push_str(before);
+        rest = after.trim_start_matches(|digit: char| digit.is_ascii_digit());
+        rest = rest.strip_prefix(')').unwrap_or(rest);
+    }
+    left + rest
 }
 
 /// Tells what is already drawn. If even standard error is gone, the exit code has to say it.
@@ -95,6 +107,17 @@ pub(crate) fn is_colourful(stream: &impl IsTerminal) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn errors_of_the_system_are_told_in_its_words_and_without_its_numbers() {
+        for (text, expected) in [
+            ("cannot read x: No such file or directory (os error 2)", "cannot read x: No such file or directory"),
+            ("a (os error 13): b (os error 2)", "a: b"),
+            ("no error at all (yet)", "no error at all (yet)"),
+        ] {
+            assert_eq!(without_numbers(text), expected);
+        }
+    }
 
     #[test]
     fn a_broken_pipe_is_found_below_its_context() {

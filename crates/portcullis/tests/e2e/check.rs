@@ -266,3 +266,44 @@ fn a_port_that_this_host_may_give_to_an_outbound_connection_is_told() {
         assert!(said.contains(part), "{part} in {said}");
     }
 }
+
+/// The words of the language's library stood there: "invalid digit found in string", "File exists (os error 17)".
+#[test]
+fn arguments_that_can_not_be_meant_are_told_in_words() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("mine.yaml"), "mine").unwrap();
+    std::fs::write(folder.path().join("compose.yaml"), "services: { a: { image: x, ports: [\"80:80\"] } }\n").unwrap();
+    for (arguments, words) in [
+        (&["ports", "allocate", "--service", "shop", "--replicas", "x"][..], "expected a whole number from 1 to 1000"),
+        (&["ports", "release", "--service", "shop", "--replica", "-1"], "expected a whole number from 0 to 999"),
+        (&["probe", "--connections", "many"], "expected a whole number from 1 to"),
+        (&["audit", "show", "--last", "0"], "expected a whole number from 1 to"),
+        (&["init", "--output", "mine.yaml"], "mine.yaml is there already; name another file with --output"),
+        (&["import", "compose", "compose.yaml", "--output", "mine.yaml"], "mine.yaml is there already"),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
+        let output = command.args(arguments).current_dir(folder.path()).output().unwrap();
+        let said = said(&output);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
+        assert!(said.contains(words), "{words} in {said}");
+    }
+    assert_eq!(std::fs::read_to_string(folder.path().join("mine.yaml")).unwrap(), "mine");
+}
+
+#[test]
+fn a_token_that_is_not_known_here_is_told_with_the_variable_that_is_missing() {
+    const FILE: &str = "
+ports:
+  steer: { listen: <steer>, role: admin }
+admin: { token: \"${env:STEER_TOKEN}\" }
+";
+    let proxy = Scenario::new(FILE).environment("STEER_TOKEN", "correct horse battery staple").start();
+    let other = proxy.directory().join("other.yaml");
+    std::fs::write(&other, FILE.replace("<steer>", &proxy.address("steer").to_string())).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
+    command.args(["status", "--config"]).arg(&other).env_remove("STEER_TOKEN").env_remove("PORTCULLIS_ADMIN_TOKEN");
+    let said = said(&command.output().unwrap());
+    for words in ["the environment variable `STEER_TOKEN` is not set", "--token-file"] {
+        assert!(said.contains(words), "{words} in {said}");
+    }
+}
