@@ -183,9 +183,9 @@ const NAMING: [&str; 9] = [
 #[test]
 fn what_is_no_file_is_told_at_once_wherever_the_configuration_names_it() {
     let scenario = made(Scenario::new(SHOWN));
-    openssl(scenario.directory(), "mkfifo pipe; mkdir folder");
+    openssl(scenario.directory(), "mkfifo pipe; mkdir folder; ln -s /dev/zero device");
     for (naming, path, kind) in NAMING.iter().flat_map(|naming| {
-        [("pipe", "a FIFO (named pipe)"), ("folder", "a folder"), ("/dev/zero", "a device")]
+        [("pipe", "a FIFO (named pipe)"), ("folder", "a folder"), ("device", "a device")]
             .map(|(path, kind)| (naming, path, kind))
     }) {
         std::fs::write(scenario.directory().join("portcullis.yaml"), naming.replace("PATH", path)).unwrap();
