@@ -277,7 +277,7 @@ fn arguments_that_can_not_be_meant_are_told_in_words() {
         (&["ports", "allocate", "--service", "shop", "--replicas", "x"][..], "expected a whole number from 1 to 1000"),
         (&["ports", "release", "--service", "shop", "--replica", "many"], "expected a whole number from 0 to 999"),
         (&["probe", "--connections", "many"], "expected a whole number from 1 to"),
-        (&["audit", "show", "--last", "0"], "expected a whole number from 1 to"),
+        (&["audit", "--last", "0"], "expected a whole number from 1 to"),
         (&["init", "--output", "mine.yaml"], "mine.yaml is there already; name another file with --output"),
         (&["import", "compose", "compose.yaml", "--output", "mine.yaml"], "mine.yaml is there already"),
     ] {
