@@ -23,7 +23,7 @@ Exit codes: 0 fine, 1 findings, 2 could not do it.";
 
 /// Access proxy and load balancer in which ports are policy.
 #[derive(Debug, Parser)]
-#[command(name = "portcullis", version, about, after_help = EXAMPLES, disable_help_subcommand = true)]
+#[command(name = "portcullis", version = env!("PORTCULLIS_VERSION"), about, after_help = EXAMPLES, disable_help_subcommand = true)]
 #[command(max_term_width = 100, subcommand_value_name = "VERB", subcommand_help_heading = "Verbs")]
 pub(crate) struct CommandLine {
     #[command(subcommand)]

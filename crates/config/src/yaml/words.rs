@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 /// What the parser says, and what is meant; each is the whole of what it says.
-const WORDS: [(&str, &str); 35] = [
+const WORDS: [(&str, &str); 36] = [
     ("while scanning a quoted scalar, found unexpected end of stream", "the quote that begins here is never closed"),
     (
         "while scanning a quoted scalar, found unexpected document indicator",
@@ -36,6 +36,7 @@ const WORDS: [(&str, &str); 35] = [
         "mapping values are not allowed in this context",
         "a `:` can not stand here; a text that holds one must be quoted, and a key needs a line of its own",
     ),
+    ("illegal placement of ':' indicator", "a `:` can not stand here; a `{` or `[` before it may not be closed"),
     ("mapping keys are not allowed in this context", "a key can not begin here"),
     ("simple key expected", "a `:` is missing behind this key"),
     (

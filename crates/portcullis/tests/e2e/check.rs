@@ -267,6 +267,16 @@ fn a_port_that_this_host_may_give_to_an_outbound_connection_is_told() {
     }
 }
 
+#[test]
+fn the_version_tells_the_commit_where_there_is_one() {
+    let output = Command::new(env!("CARGO_BIN_EXE_portcullis")).arg("--version").output().unwrap();
+    let said = said(&output);
+    let rest = said.trim_end().strip_prefix(concat!("portcullis ", env!("CARGO_PKG_VERSION"))).expect("the version");
+    // A tree that came without its history has none.
+    let is_commit = |rest: &str| rest.strip_prefix(" (").and_then(|rest| rest.strip_suffix(')')).is_some();
+    assert!(rest.is_empty() || is_commit(rest), "{said}");
+}
+
 /// The words of the language's library stood there: "invalid digit found in string", "File exists (os error 17)".
 #[test]
 fn arguments_that_can_not_be_meant_are_told_in_words() {

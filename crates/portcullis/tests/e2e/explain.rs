@@ -61,7 +61,10 @@ fn a_number_is_told_with_everything_that_is_known_of_it() {
 fn a_request_is_walked_through_the_file() {
     let folder = folder();
     let url = "http://shop.example.com:8080";
-    let cases: [(&[&str], Option<i32>, &str); 8] = [
+    let cases: [(&[&str], Option<i32>, &str); 10] = [
+        // That a list lets somebody in does not bring him here, nor open the port.
+        (&["/cart", "--from", "10.1.2.3"], Some(0), "10.1.2.3 does not come to 127.0.0.1:8080"),
+        (&["/cart"], Some(0), "NOBODY LISTENS on 127.0.0.1:8080"),
         (&["/cart"], Some(0), "127.0.0.1:3001, NOBODY LISTENS"),
         (&["/staff/x"], Some(1), "come from 10.0.0.0/8"),
         (&["/staff/x", "--from", "10.1.2.3"], Some(0), "allowed by allow of route"),

@@ -9,7 +9,10 @@ use anyhow::{Context, anyhow, bail};
 use hyper::Uri;
 use portcullis_config::{declared::ListenAddress, path};
 use portcullis_control::{Reading, Rejection};
-use portcullis_kernel::{inventory, namespace::Namespace};
+use portcullis_kernel::{
+    inventory::{self, OpenSocket},
+    namespace::Namespace,
+};
 use portcullis_plan::{Action, HeaderLookup, Plan, PortPlan, Protocol, RoutePlan, Traffic};
 use portcullis_policy::Identity;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -189,8 +192,28 @@ fn may_connect(answer: &mut Answer, port: &PortPlan, source: IpAddr) -> bool {
         answer.say("source", format!("{source} is refused: the port's `from:` does not name it; add it there"), None);
         return false;
     }
-    answer.say("source", format!("{source} may connect"), None);
+    answer.say("source", format!("the port's lists let {source} connect"), None);
+    if let ListenAddress::Tcp(address) = &port.listen {
+        reach(answer, *address, source);
+    }
     true
+}
+
+/// What no list says: whether that source comes to the address at all, and whether somebody is there now.
+fn reach(answer: &mut Answer, address: SocketAddr, source: IpAddr) {
+    if address.ip().is_loopback() && !source.is_loopback() {
+        let text =
+            format!("but {source} does not come to {address}: a loopback address is reached from this host alone");
+        answer.say("source", text, None);
+    }
+    if !is_open(&inventory::listeners(&Namespace::own()).sockets, address) {
+        answer.say("port", format!("NOBODY LISTENS on {address} of this host now; `portcullis run` opens it"), None);
+    }
+}
+
+fn is_open(listening: &[OpenSocket], address: SocketAddr) -> bool {
+    let takes = |bound: IpAddr| bound == address.ip() || bound.is_unspecified();
+    listening.iter().any(|socket| socket.address.port() == address.port() && takes(socket.address.ip()))
 }
 
 fn route<'p>(answer: &mut Answer, plan: &Plan, port: &'p PortPlan, request: &Request<'_>) -> Option<&'p RoutePlan> {
@@ -246,11 +269,11 @@ fn action(answer: &mut Answer, route: &RoutePlan) {
         let shown = endpoint.label.to_string();
         let state = match shown.parse::<SocketAddr>() {
             Ok(address) if address.ip().is_loopback() => {
-                let is_there = listening.sockets.iter().any(|socket| {
-                    let bound = socket.address;
-                    bound.port() == address.port() && (bound.ip() == address.ip() || bound.ip().is_unspecified())
-                });
-                if is_there { ", somebody listens" } else { ", NOBODY LISTENS there on this host" }
+                if is_open(&listening.sockets, address) {
+                    ", somebody listens"
+                } else {
+                    ", NOBODY LISTENS there on this host"
+                }
             }
             _ => "",
         };
