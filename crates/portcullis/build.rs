@@ -6,7 +6,7 @@ fn main() {
     println!("cargo::rerun-if-env-changed=PORTCULLIS_COMMIT");
     let mut version = env::var("CARGO_PKG_VERSION").unwrap_or_default();
     if let Some(commit) = env::var("PORTCULLIS_COMMIT").ok().or_else(head) {
-        version.push_str(&format!(" ({commit})"));
+        version = format!("{version} ({commit})");
         println!("cargo::rustc-env=PORTCULLIS_COMMIT={commit}");
     }
     println!("cargo::rustc-env=PORTCULLIS_VERSION={version}");
