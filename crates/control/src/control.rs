@@ -9,8 +9,8 @@ use tokio::{
 };
 
 use crate::{
-    DriftLook, Phase, Publisher, Rejection, Start, Watching, certificates, drift, health, identity, names, ports,
-    registration, strangers, trail, watch,
+    DriftLook, Phase, Publisher, Rejection, Start, Watching, certificates, drift, grants, health, identity, names,
+    ports, registration, strangers, trail, watch,
 };
 
 /// For answers of control ports that are under way at the end.
@@ -42,6 +42,7 @@ impl Control {
         runtime.spawn(drift::watch(Arc::clone(&publisher), look));
         runtime.spawn(names::follow(Arc::clone(&publisher)));
         runtime.spawn(identity::keep(publisher.watch_running()));
+        runtime.spawn(grants::keep(publisher.watch_running(), Arc::clone(&publisher.registries().metrics)));
         runtime.spawn(trail::watch(publisher.trail(), Arc::clone(&publisher.registries().metrics)));
         Ok(Self { runtime, publisher, ports })
     }

@@ -17,6 +17,7 @@ use crate::{
     Candidate, Phase, Reading, Rejection,
     answers::{Cause, Outcome, ReloadReport},
     drift::Drift,
+    grants::Office,
     names,
     running::{FilesRead, ReadOnce, Running, retire, revive},
     sockets::{ControlChange, Difference},
@@ -62,6 +63,7 @@ pub struct Publisher {
     strangers: Strangers,
     drift: Drift,
     trail: Arc<Trail>,
+    office: Arc<Office>,
     started: Instant,
 }
 
@@ -86,7 +88,9 @@ impl Publisher {
         let workers = registries.endpoints.workers();
         let access_log = AccessLog::open(candidate.plan.access_log.clone()).map_err(Rejection::AccessLog)?;
         let trail = Arc::new(Trail::default());
+        let office = Arc::new(Office::default());
         trail.supply(&mut candidate.plan).map_err(Rejection::Audit)?;
+        office.supply(&mut candidate.plan).map_err(Rejection::Grants)?;
         let sockets = Difference::between(None, &candidate.plan).open(workers).map_err(Rejection::Listen)?;
         let files = FilesRead::of(Some(&candidate.declared), &candidate.sources, candidate.read_at);
         let read_once = ReadOnce::of(&candidate.declared);
@@ -116,6 +120,7 @@ impl Publisher {
             strangers: Strangers::default(),
             drift: Drift::default(),
             trail,
+            office,
             started: Instant::now(),
         };
         Ok((Arc::new(publisher), receiver))
@@ -210,10 +215,13 @@ impl Publisher {
         }
         let old = self.running();
         let notes = self.read_once.notes(&candidate.declared);
-        let trail = Arc::clone(&self.trail);
-        let supply = move || trail.supply(&mut candidate.plan).map(|()| candidate);
-        let candidate =
-            tokio::task::spawn_blocking(supply).await.map_err(|_| Rejection::Internal)?.map_err(Rejection::Audit)?;
+        let (trail, office) = (Arc::clone(&self.trail), Arc::clone(&self.office));
+        let supply = move || {
+            trail.supply(&mut candidate.plan).map_err(Rejection::Audit)?;
+            office.supply(&mut candidate.plan).map_err(Rejection::Grants)?;
+            Ok(candidate)
+        };
+        let candidate = tokio::task::spawn_blocking(supply).await.map_err(|_| Rejection::Internal)??;
         let difference = Difference::between(Some(&old.plan), &candidate.plan);
         let (opened, closed) = (difference.opened(), difference.closed());
         let workers = self.registries.endpoints.workers();

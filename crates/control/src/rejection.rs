@@ -6,7 +6,7 @@ use portcullis_config::{finding::Finding, sources::Sources};
 use portcullis_kernel::listen::ListenError;
 use portcullis_observe::AccessLogError;
 
-use crate::TrailError;
+use crate::{OfficeError, TrailError};
 
 /// Why a configuration was not taken on. What ran before goes on as it was.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ pub enum Rejection {
     AccessLog(AccessLogError),
     /// Decisions can not be recorded.
     Audit(TrailError),
+    /// Nobody can be granted anything.
+    Grants(OfficeError),
     /// The threads of the data plane could not be started.
     Workers(io::Error),
     /// The process is on its way out and takes no new configuration.
@@ -45,6 +47,7 @@ impl fmt::Display for Rejection {
             }
             Self::AccessLog(error) => error.fmt(f),
             Self::Audit(error) => write!(f, "the audit can not be kept: {error}"),
+            Self::Grants(error) => write!(f, "grants can not be kept: {error}"),
             Self::Workers(error) => write!(f, "can not start the worker threads: {error}"),
             Self::Draining => f.write_str("the process is draining and takes no new configuration"),
             Self::Internal => f.write_str("the attempt broke off; see the program's own log"),

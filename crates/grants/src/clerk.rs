@@ -36,6 +36,8 @@ pub struct Demand<'a> {
     pub duration: Duration,
     /// Why.
     pub reason: &'a str,
+    /// The operator who demands it on their behalf, if it is not themselves.
+    pub operator: Option<&'a str>,
 }
 
 impl Clerk {
@@ -52,7 +54,7 @@ impl Clerk {
         }
         let now = Moment::now();
         let row = demand.row(State::Asked, now, now.after(QUESTION))?;
-        self.step(Event::GrantAsked, &Actor::Principal(demand.principal), |transaction| {
+        self.step(Event::GrantAsked, &demand.actor(), |transaction| {
             let is_own = |row: &&GrantRow| row.state == State::Asked.word() && is_for(row, demand.principal);
             let waiting = transaction.grants().in_force()?.iter().filter(is_own).count();
             if waiting >= WAITING {
@@ -71,7 +73,7 @@ impl Clerk {
         let now = Moment::now();
         let row = demand.row(State::Approved, now, now.after(demand.duration))?;
         let row = GrantRow { break_glass: true, ..row };
-        self.step(Event::BreakGlass, &Actor::Principal(demand.principal), |_| Ok(row))
+        self.step(Event::BreakGlass, &demand.actor(), |_| Ok(row))
     }
 
     /// Approves what was asked for: from now on, for the time that was asked.
@@ -128,7 +130,10 @@ impl Clerk {
             if row.state != State::Approved.word() && row.state != State::Asked.word() {
                 return Err(GrantError::Past { id: row.id, state: row.state });
             }
-            let is_own = matches!(by, Actor::Principal(principal) if is_for(&row, principal));
+            let is_own = matches!(
+                by,
+                Actor::Principal(principal) | Actor::Delegate { principal, .. } if is_for(&row, principal)
+            );
             if !is_own {
                 may_decide(settings, &row, &by, "revoke")?;
             }
@@ -137,25 +142,23 @@ impl Clerk {
     }
 
     /// Ends what is over, and forgets what is long over. Of several processes one does so.
-    pub fn end_expired(&mut self) -> Result<Vec<Step>, GrantError> {
+    pub fn end_expired(&mut self) -> Result<(), GrantError> {
         let now = Moment::now();
         let expired = |rows: Vec<GrantRow>| rows.into_iter().take_while(move |row| row.expires <= now.micros());
         // Looked at without keeping others from writing: nearly always there is nothing.
         if self.store.read::<_, StoreError>(|t| Ok(expired(t.grants().in_force()?).next().is_none()))? {
-            return Ok(Vec::new());
+            return Ok(());
         }
         let Self { store, key } = self;
         store.write(|transaction| {
-            let mut steps = Vec::new();
             for row in expired(transaction.grants().in_force()?) {
                 let because = if row.state == State::Asked.word() { "nobody answered" } else { "its time is over" };
                 let row = ended(row, because);
                 transaction.grants().put(&row)?;
                 append_within(transaction, key, vec![record(Event::GrantEnded, None, &row)])?;
-                steps.push(Step::new(Event::GrantEnded, "", GrantView::of(row)));
             }
             transaction.grants().forget(now.before(REMEMBERED).micros())?;
-            Ok(steps)
+            Ok(())
         })
     }
 
@@ -181,12 +184,19 @@ impl Clerk {
             let row = work(transaction)?;
             transaction.grants().put(&row)?;
             append_within(transaction, key, vec![record(event, Some(by), &row)])?;
-            Ok(Step::new(event, &by.name(), GrantView::of(row)))
+            Ok(Step::of(row))
         })
     }
 }
 
 impl Demand<'_> {
+    fn actor(&self) -> Actor<'_> {
+        match self.operator {
+            Some(operator) => Actor::Delegate { principal: self.principal, operator },
+            None => Actor::Principal(self.principal),
+        }
+    }
+
     fn row(&self, state: State, now: Moment, expires: Moment) -> Result<GrantRow, GrantError> {
         let Principal { kind, provider, subject, name, .. } = self.principal;
         let kind = match kind {
@@ -254,10 +264,13 @@ fn may_decide(settings: &Settings, row: &GrantRow, by: &Actor<'_>, what: &'stati
         // Whoever may write to the store could write there what they like; here it is at least recorded.
         Actor::Operator(_) => Ok(()),
         // One person may be known to two providers: the name counts, too.
-        Actor::Principal(principal) if is_for(row, principal) || *principal.name == *row.name => {
+        Actor::Principal(principal) | Actor::Delegate { principal, .. }
+            if is_for(row, principal) || *principal.name == *row.name =>
+        {
             Err(GrantError::OwnGrant)
         }
-        Actor::Principal(principal) => {
+        Actor::Delegate { operator, .. } if *operator == row.name => Err(GrantError::OwnGrant),
+        Actor::Principal(principal) | Actor::Delegate { principal, .. } => {
             let terms = settings.services.get(row.service.as_str());
             if terms.is_some_and(|terms| terms.approvers.has(principal)) {
                 return Ok(());
@@ -293,7 +306,7 @@ fn record(event: Event, by: Option<&Actor<'_>>, row: &GrantRow) -> AuditRecord {
             name: principal.name.clone(),
             groups: principal.groups.clone(),
         },
-        Some(Actor::Operator(user)) => Recorded {
+        Some(Actor::Operator(user) | Actor::Delegate { operator: user, .. }) => Recorded {
             kind: Kind::Operator,
             provider: "command line".into(),
             subject: (*user).into(),
@@ -318,6 +331,10 @@ fn record(event: Event, by: Option<&Actor<'_>>, row: &GrantRow) -> AuditRecord {
         Event::GrantAsked | Event::BreakGlass => row.reason.clone(),
         Event::GrantEnded => format!("for {whose}: {}", row.ended_because.as_deref().unwrap_or_default()),
         _ => format!("for {whose}: {}", row.answer.as_deref().unwrap_or(&row.reason)),
+    };
+    let reason = match by {
+        Some(Actor::Delegate { principal, .. }) => format!("on behalf of {principal}: {reason}"),
+        _ => reason,
     };
     AuditRecord {
         decision,

@@ -1,7 +1,7 @@
 //! A grant that holds, as those that rely on it have it.
 
 use std::{
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::Duration,
 };
 
@@ -23,9 +23,13 @@ pub struct Grant {
     pub expires: Moment,
     /// Whether nobody approved it.
     pub break_glass: bool,
+    /// No other grant of this process has it.
+    pub number: u64,
     is_ended: AtomicBool,
     changed: Notify,
 }
+
+static NUMBERS: AtomicU64 = AtomicU64::new(1);
 
 /// The wall clock may be set while somebody waits, and a machine may sleep: the time is looked at this often.
 const LOOK: Duration = Duration::from_secs(30);
@@ -39,6 +43,7 @@ impl Grant {
             service: service.into(),
             expires,
             break_glass,
+            number: NUMBERS.fetch_add(1, Ordering::Relaxed),
             is_ended: AtomicBool::new(false),
             changed: Notify::new(),
         }

@@ -42,6 +42,13 @@ pub struct Circle {
 pub enum Actor<'a> {
     /// Somebody who is proven.
     Principal(&'a Principal),
+    /// An operator on behalf of somebody, whose rights count; the record names the operator.
+    Delegate {
+        /// For whom.
+        principal: &'a Principal,
+        /// Who acts: the name of the user.
+        operator: &'a str,
+    },
     /// Whoever may write to the store, at the command line of its machine: the name of the user there.
     Operator(&'a str),
 }
@@ -49,9 +56,18 @@ pub enum Actor<'a> {
 impl Circle {
     /// Whether a principal belongs to it.
     pub fn has(&self, principal: &Principal) -> bool {
-        self.users.iter().any(|user| **user == *principal.name)
-            || self.groups.iter().any(|group| principal.is_in(group))
+        let Principal { provider, name, .. } = principal;
+        // `corp:alice` and `corp/dba` are those that this provider vouches for.
+        let is_user = |user: &str| *user == **name || is_of(user, provider, ':').is_some_and(|own| own == &**name);
+        let is_group =
+            |group: &str| principal.is_in(group) || is_of(group, provider, '/').is_some_and(|own| principal.is_in(own));
+        self.users.iter().any(|user| is_user(user)) || self.groups.iter().any(|group| is_group(group))
     }
+}
+
+/// What stands behind the provider's name.
+fn is_of<'n>(name: &'n str, provider: &str, between: char) -> Option<&'n str> {
+    name.strip_prefix(provider)?.strip_prefix(between)
 }
 
 impl Actor<'_> {
@@ -59,6 +75,7 @@ impl Actor<'_> {
     pub(crate) fn name(&self) -> String {
         match self {
             Self::Principal(principal) => principal.to_string(),
+            Self::Delegate { principal, operator } => format!("{principal}, by {operator} (command line)"),
             Self::Operator(user) => format!("{user} (command line)"),
         }
     }

@@ -41,7 +41,8 @@ impl Grants {
     pub fn open(store: &Path) -> Result<Self, GrantError> {
         let office = Mutex::new(Office { clerk: Clerk::open(store)?, seen: 0 });
         let grants = Self { active: ArcSwap::default(), office, steps: broadcast::channel(STEPS).0 };
-        grants.refresh()?;
+        // What was done before is no news.
+        grants.take_over()?;
         Ok(grants)
     }
 
@@ -59,7 +60,6 @@ impl Grants {
     pub fn with_clerk(&self, work: impl FnOnce(&mut Clerk) -> Result<Step, GrantError>) -> Result<Step, GrantError> {
         let step = work(&mut self.office().clerk)?;
         self.refresh()?;
-        self.tell(step.clone());
         Ok(step)
     }
 
@@ -68,7 +68,7 @@ impl Grants {
         self.office().clerk.list(limit)
     }
 
-    /// Steps that this process takes, for whoever is to be told. One who is too slow misses the oldest.
+    /// Steps that are taken, here or by other processes, for whoever is to be told. One who is too slow misses the oldest.
     pub fn steps(&self) -> broadcast::Receiver<Step> {
         self.steps.subscribe()
     }
@@ -89,12 +89,8 @@ impl Grants {
 
     /// One look at the store. Blocks as it does.
     pub fn look(&self) -> Result<(), GrantError> {
-        let steps = self.office().clerk.end_expired()?;
-        self.refresh()?;
-        for step in steps {
-            self.tell(step);
-        }
-        Ok(())
+        self.office().clerk.end_expired()?;
+        self.refresh()
     }
 
     fn tell(&self, step: Step) {
@@ -107,12 +103,19 @@ impl Grants {
         let _ = self.steps.send(step);
     }
 
-    /// Takes over what was written since the last time.
+    /// Takes over what was written since the last time, and tells of it.
     fn refresh(&self) -> Result<(), GrantError> {
+        for row in self.take_over()? {
+            self.tell(Step::of(row));
+        }
+        Ok(())
+    }
+
+    fn take_over(&self) -> Result<Vec<GrantRow>, GrantError> {
         let mut office = self.office();
         let seen = office.seen;
         let changes = office.clerk.after(seen)?;
-        let Some((last, _)) = changes.last() else { return Ok(()) };
+        let Some((last, _)) = changes.last() else { return Ok(Vec::new()) };
         office.seen = *last;
         let now = Moment::now();
         let mut active = HashMap::clone(&self.active.load());
@@ -124,7 +127,7 @@ impl Grants {
         }
         active.retain(|_, grants| !grants.is_empty());
         self.active.store(Arc::new(active));
-        Ok(())
+        Ok(changes.into_iter().map(|(_, row)| row).collect())
     }
 
     fn office(&self) -> std::sync::MutexGuard<'_, Office> {

@@ -119,7 +119,17 @@ pub struct Step {
 }
 
 impl Step {
-    pub(crate) fn new(event: Event, by: &str, grant: GrantView) -> Self {
+    /// What brought a grant where it is now.
+    pub(crate) fn of(row: GrantRow) -> Self {
+        let grant = GrantView::of(row);
+        let event = match grant.state {
+            State::Asked => Event::GrantAsked,
+            State::Approved if grant.break_glass => Event::BreakGlass,
+            State::Approved => Event::GrantApproved,
+            State::Refused => Event::GrantRefused,
+            State::Ended => Event::GrantEnded,
+        };
+        let by = grant.decided_by.as_deref().unwrap_or_default();
         let GrantView { id, name, provider, service, reason, answer, ended_because, seconds, .. } = &grant;
         let who = format!("{name} ({provider})");
         let time = minutes(*seconds);

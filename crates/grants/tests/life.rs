@@ -70,7 +70,7 @@ impl House {
 }
 
 fn demand<'a>(principal: &'a Principal, service: &'a str, duration: Duration) -> Demand<'a> {
-    Demand { principal, service, duration, reason: "ticket 4711" }
+    Demand { principal, service, duration, reason: "ticket 4711", operator: None }
 }
 
 fn ask(grants: &Grants, principal: &Principal, duration: Duration) -> Result<Step, GrantError> {
@@ -262,4 +262,55 @@ fn grants_outlive_the_process() {
         id
     };
     assert_eq!(*house.grants().active("corp", "sub-alice", "ledger").unwrap().id, *id);
+}
+
+#[test]
+fn an_operator_acts_within_the_rights_of_whom_it_is_for_and_the_record_names_both() {
+    let house = House::new();
+    let grants = house.grants();
+    let (alice, dora, erin) = (person("alice", &[]), person("dora", &["dba"]), person("erin", &[]));
+    let asked = Demand { operator: Some("root"), ..demand(&alice, "ledger", HOUR) };
+    let id = grants.with_clerk(|clerk| clerk.ask(&settings(), &asked)).unwrap().grant.id;
+    let approve = |principal, operator| {
+        let by = Actor::Delegate { principal, operator };
+        grants.with_clerk(|clerk| clerk.approve(&settings(), &id, by, None))
+    };
+    assert!(matches!(approve(&alice, "root"), Err(GrantError::OwnGrant)));
+    assert!(matches!(approve(&dora, "alice"), Err(GrantError::OwnGrant)));
+    assert!(matches!(approve(&erin, "root"), Err(GrantError::NotAllowed { .. })));
+    approve(&dora, "root").unwrap();
+    let records = house.records();
+    let record = records.last().unwrap();
+    assert_eq!(&*record.principal.as_ref().unwrap().name, "root");
+    assert_eq!(record.reason.as_deref(), Some("on behalf of dora (corp): for alice (corp:sub-alice): ticket 4711"));
+}
+
+#[test]
+fn a_circle_may_name_the_provider_that_vouches() {
+    let alice = person("alice", &["dba"]);
+    for (users, groups, is_in) in [
+        (&["alice"][..], &[][..], true),
+        (&["corp:alice"], &[], true),
+        (&["other:alice"], &[], false),
+        (&["corp:bob"], &[], false),
+        (&[], &["dba"], true),
+        (&[], &["corp/dba"], true),
+        (&[], &["other/dba"], false),
+        (&[], &["corp/ops"], false),
+    ] {
+        assert_eq!(circle(users, groups).has(&alice), is_in, "{users:?} {groups:?}");
+    }
+}
+
+#[test]
+fn steps_of_other_processes_are_told_too_and_those_before_the_start_are_not() {
+    let house = House::new();
+    let other = house.grants();
+    let id = ask(&other, &person("alice", &[]), HOUR).unwrap().grant.id;
+    let grants = house.grants();
+    let mut told = grants.steps();
+    other.with_clerk(|clerk| clerk.approve(&settings(), &id, Actor::Operator("root"), None)).unwrap();
+    grants.look().unwrap();
+    let texts: Vec<_> = std::iter::from_fn(|| told.try_recv().ok()).map(|step| step.event).collect();
+    assert_eq!(texts, [Event::GrantApproved]);
 }

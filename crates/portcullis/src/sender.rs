@@ -21,6 +21,11 @@ pub(crate) struct Traits {
 }
 
 impl Traits {
+    /// Of somebody who is known already.
+    pub(crate) fn known(kind: Kind, groups: Vec<String>) -> Self {
+        Self { groups, claim: Vec::new(), workload: kind == Kind::Workload }
+    }
+
     /// The sender of that name, `provider:name` or what the first provider would call it; `None` without a name.
     pub(crate) fn identity(&self, name: Option<&str>, providers: &[String]) -> anyhow::Result<Option<Identity>> {
         let Some(name) = name else {

@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use portcullis_grants::Grant;
 use portcullis_h1::{Framing, Limits, ResponseError, Version};
 use portcullis_observe::{RequestId, Termination};
 use portcullis_plan::{EndpointPlan, PortPlan, RoutePlan, ServicePlan};
@@ -42,6 +43,8 @@ pub(crate) struct Attempt<'a> {
     pub(crate) path: &'a [u8],
     /// What the service is told of the caller, as header lines.
     pub(crate) caller_lines: &'a [u8],
+    /// The grant that it rests on.
+    pub(crate) grant: Option<&'a Grant>,
     /// When there was a connection to send on.
     pub(crate) began: Instant,
 }
@@ -388,6 +391,7 @@ impl Attempt<'_> {
             endpoint_deadline: &upstream.deadline,
             idle: timeouts.session_idle,
             half_close: timeouts.half_close,
+            grant: self.grant,
         };
         let (from_client, from_endpoint, ended) = match opened {
             Ok(()) => {

@@ -12,13 +12,14 @@ use std::{cell::Cell, io, rc::Rc, sync::Arc, time::Duration};
 
 use portcullis_audit::{Action, AuditRecord, Basis, Decision, Event, Kind, Moment, Offer, Principal, Recorder};
 use portcullis_config::declared::AuditNeed;
+use portcullis_grants::Grant;
 use portcullis_identity as identity;
 use portcullis_observe::{RecordKind, RequestId, Termination};
 use portcullis_plan::RoutePlan;
 
 use crate::{
     authorise::Wanted,
-    callers::Known,
+    callers::{Answer, Known},
     deadline::Deadline,
     visit::{Account, Ended, Visit},
 };
@@ -34,6 +35,8 @@ pub(crate) struct Judgement {
     service: Option<Arc<str>>,
     sender: Option<Rc<Known>>,
     policies: Rc<[Box<str>]>,
+    /// The grant that it rests on.
+    grant: Option<Arc<Grant>>,
     /// It is on record that it began.
     has_begun: Cell<bool>,
 }
@@ -48,7 +51,7 @@ pub(crate) enum Lasts {
 }
 
 /// Keeps what was decided, if that is recorded.
-pub(crate) fn keep(visit: &Visit, route: &RoutePlan, sender: Option<&Rc<Known>>, policies: &Rc<[Box<str>]>) {
+pub(crate) fn keep(visit: &Visit, route: &RoutePlan, sender: Option<&Rc<Known>>, answer: &Answer) {
     if route.audit == AuditNeed::Off {
         return;
     }
@@ -61,7 +64,8 @@ pub(crate) fn keep(visit: &Visit, route: &RoutePlan, sender: Option<&Rc<Known>>,
         route: Arc::clone(&route.name),
         service,
         sender: sender.map(Rc::clone),
-        policies: Rc::clone(policies),
+        policies: Rc::clone(&answer.policies),
+        grant: answer.grant.clone(),
         has_begun: Cell::new(false),
     }));
 }
@@ -151,6 +155,7 @@ impl Judgement {
             route: Some((*self.route).into()),
             service: self.service.as_deref().map(Into::into),
             policies: self.policies.iter().cloned().collect(),
+            grant: self.grant.as_ref().map(|grant| grant.id.clone()),
             ..of_visit(visit, event)
         }
     }

@@ -3,8 +3,9 @@
 //! Invariants: what is not allowed is refused; an answer that rests on more than who calls, from where and with which
 //! certificate is asked for anew each time.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
+use portcullis_grants::Grant;
 use portcullis_identity::NotProven;
 use portcullis_observe::Termination;
 use portcullis_plan::{Access, Plan, RoutePlan};
@@ -28,27 +29,27 @@ pub(crate) struct Wanted<'a> {
     pub(crate) method: &'a [u8],
 }
 
-/// Whether the request may go on.
+/// Whether the request may go on, and the grant that this rests on, if it rests on one.
 pub(crate) fn may_pass(
     visit: &Visit,
     plan: &Plan,
     route: &RoutePlan,
     sender: &Sender,
     wanted: Wanted<'_>,
-) -> Result<(), Refused> {
+) -> Result<Option<Arc<Grant>>, Refused> {
     let Access::Judged { route: id, asks_identity, .. } = &route.access else {
-        audit::keep(visit, route, None, visit.worker.callers.no_policies());
-        return Ok(());
+        audit::keep(visit, route, None, visit.worker.callers.open());
+        return Ok(None);
     };
-    let answer = decide(visit, plan, *id, sender, wanted);
-    audit::keep(visit, route, sender.known(), &answer.policies);
+    let answer = decide(visit, plan, route, *id, sender, wanted);
+    audit::keep(visit, route, sender.known(), &answer);
     let is_covered = match (&route.action, sender.known()) {
         // A token may be good for some services alone.
         (portcullis_plan::Action::Forward(service), Some(known)) => known.standing.covers(&service.name),
         _ => true,
     };
     if answer.allowed && is_covered {
-        return Ok(());
+        return Ok(answer.grant);
     }
     Err(match sender {
         Sender::Unknown(not_proven) if *asks_identity => unproven(not_proven),
@@ -56,22 +57,28 @@ pub(crate) fn may_pass(
     })
 }
 
-fn decide(visit: &Visit, plan: &Plan, route: RouteId, sender: &Sender, wanted: Wanted<'_>) -> Answer {
+fn decide(visit: &Visit, plan: &Plan, route: &RoutePlan, id: RouteId, sender: &Sender, wanted: Wanted<'_>) -> Answer {
     let callers = &visit.worker.callers;
     callers.follow(plan.generation);
     let known = sender.known();
     let decisions = known.map_or(callers.anonymous(), |known| &known.decisions);
     let certificate = visit.certificate.as_ref();
     let source: IpAddr = visit.source.ip();
-    let question =
-        Question { route, port: visit.port.index, source, certificate: certificate.map(|own| own.thumbprint) };
+    let grant = held(plan, route, sender);
+    let question = Question {
+        route: id,
+        port: visit.port.index,
+        source,
+        certificate: certificate.map(|own| own.thumbprint),
+        grant: grant.as_ref().map(|grant| grant.number),
+    };
     let now = clock::unix_seconds();
     if let Some(answer) = decisions.find(&question, now) {
         return answer;
     }
     let text = |bytes| std::str::from_utf8(bytes).unwrap_or_default();
-    let decision = plan.policies.decide(&Asked {
-        route,
+    let asked = Asked {
+        route: id,
         action: wanted.action,
         port: &visit.port.name,
         caller: known.map(|known| &known.caller),
@@ -85,10 +92,13 @@ fn decide(visit: &Visit, plan: &Plan, route: RouteId, sender: &Sender, wanted: W
         path: text(wanted.path),
         method: text(wanted.method),
         now,
-        granted_until: None,
-    });
+        granted_until: grant.as_ref().map(|grant| grant.expires.micros().unsigned_abs() / 1_000_000),
+    };
+    let decision = plan.policies.decide(&asked);
+    let may_rest = decision.allowed && decision.holds.depends_on.contains(Attributes::GRANT);
+    let rests_on = grant.filter(|_| may_rest && !plan.policies.decide(&Asked { granted_until: None, ..asked }).allowed);
     let until = decision.holds.until.unwrap_or(u64::MAX);
-    let answer = Answer { allowed: decision.allowed, until, policies: decision.policies.into() };
+    let answer = Answer { allowed: decision.allowed, until, policies: decision.policies.into(), grant: rests_on };
     let depends_on = decision.holds.depends_on;
     let is_general =
         [Attributes::HOST, Attributes::PATH, Attributes::METHOD].into_iter().all(|of| !depends_on.contains(of));
@@ -96,6 +106,16 @@ fn decide(visit: &Visit, plan: &Plan, route: RouteId, sender: &Sender, wanted: W
         decisions.remember(question, answer.clone());
     }
     answer
+}
+
+/// The grant that the sender holds for the service of the route.
+fn held(plan: &Plan, route: &RoutePlan, sender: &Sender) -> Option<Arc<Grant>> {
+    let grants = plan.grants.as_ref()?.active.as_ref()?;
+    let portcullis_plan::Action::Forward(service) = &route.action else { return None };
+    let principal = &sender.known()?.standing.principal;
+    let held_as = |who: &str| grants.active(&principal.provider, who, &service.name);
+    // Whoever asks for somebody at the command line may know only the name.
+    held_as(&principal.subject).or_else(|| held_as(&principal.name))
 }
 
 /// Nobody was proven where somebody must be (RFC 9110 15.5.2, RFC 6750 3, RFC 9449 7.1).

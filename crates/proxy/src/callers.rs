@@ -13,6 +13,7 @@ use std::{
     sync::Arc,
 };
 
+use portcullis_grants::Grant;
 use portcullis_identity::{ProviderId, Standing};
 use portcullis_policy::{Caller, RouteId};
 
@@ -27,7 +28,7 @@ pub(crate) struct Callers {
     generation: Cell<u64>,
     known: RefCell<HashMap<Box<[u8]>, Rc<Known>>>,
     anonymous: Decisions,
-    no_policies: Rc<[Box<str>]>,
+    open: Answer,
 }
 
 /// A caller whose identity is proven.
@@ -54,9 +55,11 @@ pub(crate) struct Question {
     pub(crate) source: IpAddr,
     /// SHA-256 of the client certificate.
     pub(crate) certificate: Option<[u8; 32]>,
+    /// Number of the grant that the caller holds.
+    pub(crate) grant: Option<u64>,
 }
 
-/// A decision.
+/// A decision. The default is that of a route that is open to everybody.
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
     pub(crate) allowed: bool,
@@ -64,6 +67,14 @@ pub(crate) struct Answer {
     pub(crate) until: u64,
     /// Which policies made it; none if no policy permits it.
     pub(crate) policies: Rc<[Box<str>]>,
+    /// The grant without which it would be another.
+    pub(crate) grant: Option<Arc<Grant>>,
+}
+
+impl Default for Answer {
+    fn default() -> Self {
+        Self { allowed: true, until: u64::MAX, policies: Rc::default(), grant: None }
+    }
 }
 
 impl Callers {
@@ -93,9 +104,9 @@ impl Callers {
         all.insert(shown.into(), known);
     }
 
-    /// What decided where everybody may pass.
-    pub(crate) fn no_policies(&self) -> &Rc<[Box<str>]> {
-        &self.no_policies
+    /// The answer where everybody may pass.
+    pub(crate) fn open(&self) -> &Answer {
+        &self.open
     }
 
     /// Decisions about those who prove nothing.

@@ -21,6 +21,7 @@ use crate::{
     downstream::{Arrival, Downstream, Http1},
     failure::Failure,
     forward::Attempts,
+    granted,
     refusal::Refused,
     respond::{Finished, Next, answer_refusal, close, respond},
     story::Story,
@@ -117,7 +118,7 @@ async fn steps<'a>(
     story.caller = sender.known().map(Rc::clone);
     let method = client.head.method.of(client.text());
     let wanted = Wanted { action: portcullis_policy::Action::Request, host, path, method };
-    authorise::may_pass(visit, &plan.plan, route, &sender, wanted)?;
+    story.grant = authorise::may_pass(visit, &plan.plan, route, &sender, wanted)?;
     let lasts = if client.head.upgrade.is_some() { Lasts::Long } else { Lasts::Briefly };
     audit::begin(visit, &client.deadline, story.request_id, wanted, lasts).await.map_err(Refused::unrecorded)?;
     if let Some(known) = sender.known().filter(|_| !route.passes_credentials) {
@@ -279,6 +280,7 @@ async fn forward<'a>(
     let behalf = visit.on_behalf_of();
     let mut caller_lines = worker.take_scratch();
     tell::lines(route, story.caller.as_deref(), &mut caller_lines);
+    let grant = story.grant.clone();
     let mut attempts = Attempts::new(worker, plan, service, behalf);
     // The clock is read as seldom as the record allows: where nothing was waited for, one moment serves two phases.
     let mut attempt_began = story.head_complete;
@@ -306,10 +308,15 @@ async fn forward<'a>(
             request_id: story.request_id,
             path,
             caller_lines: &caller_lines,
+            grant: grant.as_deref(),
             began: attempt_began,
         };
-        let result = attempt.run(client, lease).await;
+        let result = granted::while_granted(grant.as_deref(), attempt.run(client, lease)).await;
         endpoint.state.ended(worker.index);
+        let result = match result {
+            Ok(result) => result,
+            Err(ended) => break Ok(Finished { ended, next: Next::Close }),
+        };
         match result {
             Ok(served) => {
                 endpoint.state.succeeded();

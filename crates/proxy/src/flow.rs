@@ -25,6 +25,7 @@ use crate::{
     downstream::{Downstream, NoRequest},
     exchange,
     forward::Attempts,
+    granted,
     io::{Io, Stream},
     respond::{self, Next},
     session::{Passed, Session},
@@ -132,7 +133,7 @@ async fn session(visit: &mut Visit, client: Io, deadline: Deadline, early: &[u8]
     let sender = authenticate::of_session(visit, &plan.plan, route).await;
     let wanted =
         Wanted { action: Asks::Connect, host: visit.sni.as_deref().unwrap_or_default(), path: b"", method: b"" };
-    authorise::may_pass(visit, &plan.plan, route, &sender, wanted).map_err(|refused| refused.ended)?;
+    let grant = authorise::may_pass(visit, &plan.plan, route, &sender, wanted).map_err(|refused| refused.ended)?;
     audit::begin(visit, &deadline, request_id, wanted, Lasts::Long).await?;
     let Action::Forward(service) = &route.action else {
         return Err(Ended::because(Termination::NoRoute, "the route of this session leads to no service"));
@@ -147,9 +148,7 @@ async fn session(visit: &mut Visit, client: Io, deadline: Deadline, early: &[u8]
     let mut phases = Phases { connect: Some(connect_began.elapsed()), ..Phases::default() };
     let relay_began = Instant::now();
     let passed = match &connected {
-        Err(ended) => {
-            Passed { from_client: 0, from_endpoint: 0, termination: ended.termination, detail: ended.detail.clone() }
-        }
+        Err(ended) => Passed::nothing(ended.clone()),
         Ok((_, endpoint)) => {
             deadline.clear();
             let sent = endpoint.write_all(early, &endpoint_deadline).await;
@@ -161,15 +160,13 @@ async fn session(visit: &mut Visit, client: Io, deadline: Deadline, early: &[u8]
                 endpoint_deadline: &endpoint_deadline,
                 idle: service.timeouts.session_idle,
                 half_close: service.timeouts.half_close,
+                grant: grant.as_deref(),
             };
             let mut passed = match sent {
-                Ok(()) => session.relay().await,
-                Err(error) => Passed {
-                    from_client: 0,
-                    from_endpoint: 0,
-                    termination: Termination::EndpointReset,
-                    detail: Some(error.to_string()),
-                },
+                Ok(()) => {
+                    granted::while_granted(grant.as_deref(), session.relay()).await.unwrap_or_else(Passed::nothing)
+                }
+                Err(error) => Passed::nothing(Ended::because(Termination::EndpointReset, error.to_string())),
             };
             passed.from_client += early.len() as u64;
             passed

@@ -28,6 +28,7 @@ mod exchange;
 mod failure;
 mod flow;
 mod forward;
+mod granted;
 mod io;
 mod listening;
 mod log_gate;

@@ -5,6 +5,7 @@
 
 use std::{cell::Cell, io, os::fd::AsFd, pin::pin, task::Poll, time::Duration};
 
+use portcullis_grants::Grant;
 use portcullis_kernel::splice::Pipe;
 use portcullis_observe::Termination;
 use tokio::io::Interest;
@@ -12,7 +13,9 @@ use tokio::io::Interest;
 use crate::{
     buffer::Buffers,
     deadline::Deadline,
+    granted,
     io::{Io, Stream},
+    visit::Ended,
 };
 
 /// The two ends of a session and what bounds it.
@@ -27,6 +30,8 @@ pub(crate) struct Session<'a> {
     pub(crate) idle: Duration,
     /// After one side has closed, the other has this long.
     pub(crate) half_close: Duration,
+    /// It ends with this grant.
+    pub(crate) grant: Option<&'a Grant>,
 }
 
 /// What went through.
@@ -64,6 +69,21 @@ enum Broken {
     Writing(io::Error),
 }
 
+/// How both directions came to their end.
+enum Over {
+    InOrder,
+    Broken(Side, Broken),
+    /// The grant that it rests on.
+    Grant,
+}
+
+impl Passed {
+    /// It ended before anything went through.
+    pub(crate) fn nothing(ended: Ended) -> Self {
+        Self { from_client: 0, from_endpoint: 0, termination: ended.termination, detail: ended.detail }
+    }
+}
+
 impl Session<'_> {
     /// Relays until both directions have ended, or one breaks, or time runs out.
     pub(crate) async fn relay(&self) -> Passed {
@@ -92,25 +112,32 @@ impl Session<'_> {
         };
         let (mut upward, mut downward) = (pin!(up.run()), pin!(down.run()));
         let (mut up_done, mut down_done) = (false, false);
-        let broken = std::future::poll_fn(|context| {
+        let over = std::future::poll_fn(|context| {
             if !up_done && let Poll::Ready(result) = upward.as_mut().poll(context) {
                 match result {
                     Ok(()) => up_done = true,
-                    Err(broken) => return Poll::Ready(Some((Side::Client, broken))),
+                    Err(broken) => return Poll::Ready(Over::Broken(Side::Client, broken)),
                 }
             }
             if !down_done && let Poll::Ready(result) = downward.as_mut().poll(context) {
                 match result {
                     Ok(()) => down_done = true,
-                    Err(broken) => return Poll::Ready(Some((Side::Endpoint, broken))),
+                    Err(broken) => return Poll::Ready(Over::Broken(Side::Endpoint, broken)),
                 }
             }
-            if up_done && down_done { Poll::Ready(None) } else { Poll::Pending }
+            if granted::has_ended(self.grant) {
+                return Poll::Ready(Over::Grant);
+            }
+            if up_done && down_done { Poll::Ready(Over::InOrder) } else { Poll::Pending }
         })
         .await;
-        let (termination, detail) = match broken {
-            None => (Termination::Completed, None),
-            Some((side, broken)) => judge(side, broken, shared.is_half.get()),
+        let (termination, detail) = match over {
+            Over::InOrder => (Termination::Completed, None),
+            Over::Grant => {
+                let ended = self.grant.map_or_else(|| Termination::AccessEnded.into(), granted::because);
+                (ended.termination, ended.detail)
+            }
+            Over::Broken(side, broken) => judge(side, broken, shared.is_half.get()),
         };
         Passed { from_client: from_client.get(), from_endpoint: from_endpoint.get(), termination, detail }
     }

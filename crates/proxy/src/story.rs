@@ -2,8 +2,9 @@
 //!
 //! Filled in as the exchange goes on, told once, at its end. It decides nothing.
 
-use std::{rc::Rc, time::Instant};
+use std::{rc::Rc, sync::Arc, time::Instant};
 
+use portcullis_grants::Grant;
 use portcullis_observe::{Phases, RecordKind, RequestId};
 use portcullis_plan::{RoutePlan, ServicePlan};
 
@@ -29,6 +30,8 @@ pub(crate) struct Story<'a> {
     pub(crate) member: Option<usize>,
     /// Who sent it, if that was proven.
     pub(crate) caller: Option<Rc<Known>>,
+    /// The grant that it rests on.
+    pub(crate) grant: Option<Arc<Grant>>,
     pub(crate) status: Option<u16>,
     pub(crate) retries: u32,
     pub(crate) bytes_received: u64,
@@ -48,6 +51,7 @@ impl Story<'_> {
             service: None,
             member: None,
             caller: None,
+            grant: None,
             status: None,
             retries: 0,
             bytes_received: bytes_received as u64,

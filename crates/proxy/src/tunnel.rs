@@ -17,10 +17,11 @@ use crate::{
     deadline::Deadline,
     downstream::Http1,
     forward::Attempts,
+    granted,
     io::Io,
     refusal::Refused,
     respond::{Finished, Next},
-    session::Session,
+    session::{Passed, Session},
     story::Story,
     visit::{Ended, Visit},
     worker::LocalPlan,
@@ -82,6 +83,7 @@ async fn switch(
     sent.map_err(|error| (Termination::EndpointReset, error))?;
     story.bytes_received += ahead as u64;
     client.input.consume(ahead);
+    let grant = story.grant.clone();
     let session = Session {
         client: &client.io,
         endpoint,
@@ -90,8 +92,9 @@ async fn switch(
         endpoint_deadline,
         idle: service.timeouts.session_idle,
         half_close: service.timeouts.half_close,
+        grant: grant.as_deref(),
     };
-    let passed = session.relay().await;
+    let passed = granted::while_granted(grant.as_deref(), session.relay()).await.unwrap_or_else(Passed::nothing);
     story.bytes_received += passed.from_client;
     story.bytes_sent += passed.from_endpoint;
     let is_regular = passed.termination == Termination::Completed;

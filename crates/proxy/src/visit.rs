@@ -78,7 +78,7 @@ pub(crate) struct TlsFacts {
 }
 
 /// An end before or instead of the regular one.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Ended {
     pub(crate) termination: Termination,
     pub(crate) detail: Option<String>,

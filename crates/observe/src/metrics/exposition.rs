@@ -41,6 +41,11 @@ impl Collector for Exposition {
         endpoints(&mut page, &self.all.endpoints.read(EndpointMetrics::snapshot))?;
         access_log(&mut page, &self.all.process)?;
         audit(&mut page, &self.all.process)?;
+        page.counters(
+            "portcullis_break_glass",
+            "Times that somebody took access without approval.",
+            [(Vec::new(), self.all.process.glass_breaks())],
+        )?;
         configuration(&mut page, &self.all.process)?;
         process(&mut page, &self.all)
     }

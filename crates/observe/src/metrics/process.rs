@@ -24,6 +24,7 @@ pub struct ProcessMetrics {
     drift: Mutex<Option<Drifted>>,
     access_log: OnceLock<Watch>,
     audit: Mutex<Option<AuditNumbers>>,
+    glass_broken: AtomicU64,
 }
 
 impl ProcessMetrics {
@@ -39,6 +40,7 @@ impl ProcessMetrics {
             drift: Mutex::default(),
             access_log: OnceLock::new(),
             audit: Mutex::default(),
+            glass_broken: AtomicU64::default(),
         }
     }
 
@@ -81,6 +83,11 @@ impl ProcessMetrics {
         *self.audit.lock().unwrap_or_else(PoisonError::into_inner) = Some(audit);
     }
 
+    /// Somebody took access without approval.
+    pub fn glass_broken(&self) {
+        self.glass_broken.fetch_add(1, Relaxed);
+    }
+
     /// Shows what this log writes and drops. The first call counts.
     pub fn watch_access_log(&self, log: &AccessLog) {
         self.access_log.get_or_init(|| log.watch());
@@ -116,6 +123,10 @@ impl ProcessMetrics {
 
     pub(super) fn drift(&self) -> Option<Drifted> {
         self.drift.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn glass_breaks(&self) -> u64 {
+        self.glass_broken.load(Relaxed)
     }
 
     pub(super) fn audit(&self) -> Option<AuditNumbers> {

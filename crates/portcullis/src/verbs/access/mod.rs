@@ -1,5 +1,6 @@
-//! `portcullis access`: who can reach what, read from the file.
+//! `portcullis access`: who can reach what, read from the file; and access that somebody asks for.
 
+mod grants;
 mod policies;
 mod what;
 mod who;
@@ -19,9 +20,13 @@ Examples:
   portcullis access who ledger                              who can reach a service, and through which ports
   portcullis access what alice@example.com --groups dba     what somebody can reach
   portcullis access what                                    what somebody can reach who proves nothing
-  portcullis access policies ledger                         the Cedar policies that decide";
+  portcullis access policies ledger                         the Cedar policies that decide
+  portcullis access request ledger --as alice@example.com --for 2h --reason 'ticket 4711'
+  portcullis access list                                    what waits for an answer, and what holds
+  portcullis access approve g-0123456789ab --as boss@example.com --groups leads
+  portcullis access revoke g-0123456789ab                   open connections that rest on it are closed";
 
-/// List who can reach a service, and what somebody can reach
+/// List who can reach a service and what somebody can reach; ask for access, and approve it
 ///
 /// Answers come from the same policies that the proxy decides by. What depends on the request (address, hour,
 /// certificate, grant) is named as a condition.
@@ -38,6 +43,11 @@ enum AccessVerb {
     Who(who::Who),
     What(what::What),
     Policies(policies::Policies),
+    Request(grants::Request),
+    List(grants::List),
+    Approve(grants::Approve),
+    Refuse(grants::Refuse),
+    Revoke(grants::Revoke),
 }
 
 impl Access {
@@ -46,6 +56,11 @@ impl Access {
             AccessVerb::Who(verb) => verb.run(),
             AccessVerb::What(verb) => verb.run(),
             AccessVerb::Policies(verb) => verb.run(),
+            AccessVerb::Request(verb) => verb.run(),
+            AccessVerb::List(verb) => verb.run(),
+            AccessVerb::Approve(verb) => verb.run(),
+            AccessVerb::Refuse(verb) => verb.run(),
+            AccessVerb::Revoke(verb) => verb.run(),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod access;
 mod number;
+mod recorded;
 mod request;
 
 use std::{net::IpAddr, path::PathBuf};
@@ -19,7 +20,8 @@ Examples:
   portcullis explain 3001                              who has this number, who listens, who may reach it
   portcullis explain https://shop.example.com/cart     what would happen to this request, step by step
   portcullis explain https://shop.example.com/cart --from 203.0.113.7 --method POST
-  portcullis explain https://ledger.example.com/ --as alice@example.com --groups dba --from 10.1.2.3 --on web";
+  portcullis explain https://ledger.example.com/ --as alice@example.com --groups dba --from 10.1.2.3 --on web
+  portcullis explain --request 00c9a1f7e8d2b35460718293a4b5c6d7    what was decided about this one, and what would be now";
 
 /// Say who declared a port, who listens, what lies behind and who may reach it; or what happens to a request, and why
 ///
@@ -29,7 +31,11 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Explain {
     /// A port number, `ADDRESS:PORT`, or an URL
-    subject: String,
+    #[arg(required_unless_present = "request")]
+    subject: Option<String>,
+    /// Instead: a request that was made, by its id in the access log or the audit
+    #[arg(long, value_name = "ID", conflicts_with = "subject")]
+    request: Option<String>,
     /// Files and folders to look in [default: portcullis.yaml, or else this folder]
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -112,22 +118,32 @@ impl Answer {
 }
 
 impl Explain {
-    pub(crate) fn run(self) -> anyhow::Result<Verdict> {
-        let answer = if self.subject.contains("://") { request::explain(&self)? } else { number::explain(&self)? };
-        match self.format {
+    pub(crate) fn run(mut self) -> anyhow::Result<Verdict> {
+        let format = self.format;
+        let answer = match self.request.take() {
+            Some(id) => recorded::explain(self, &id)?,
+            None if self.subject().contains("://") => request::explain(&self)?,
+            None => number::explain(&self)?,
+        };
+        match format {
             Format::Json => output::print_json(&answer)?,
             Format::Text => output::print(&answer.text())?,
         }
         Ok(answer.verdict.unwrap_or(Verdict::Fine))
     }
 
+    /// What is asked about.
+    fn subject(&self) -> &str {
+        self.subject.as_deref().unwrap_or_default()
+    }
+
     /// The port number that is meant.
     fn number(&self) -> anyhow::Result<u16> {
-        let number = self.subject.rsplit(':').next().unwrap_or_default();
+        let number = self.subject().rsplit(':').next().unwrap_or_default();
         let port: u16 = number.parse().with_context(|| {
             format!(
                 "`{}` is neither a port number nor an URL; write 3001, 127.0.0.1:3001 or https://host/path",
-                self.subject
+                self.subject()
             )
         })?;
         if port == 0 {

@@ -51,7 +51,7 @@ impl HeaderLookup for Headers<'_> {
 
 /// Walks the request through the file.
 pub(super) fn explain(arguments: &Explain) -> anyhow::Result<Answer> {
-    let uri: Uri = arguments.subject.parse().with_context(|| format!("{} is no URL", arguments.subject))?;
+    let uri: Uri = arguments.subject().parse().with_context(|| format!("{} is no URL", arguments.subject()))?;
     let path = file::existing(arguments.config.clone())?;
     let reading = Reading::of(&path);
     let registries = reading.registries();
@@ -62,7 +62,7 @@ pub(super) fn explain(arguments: &Explain) -> anyhow::Result<Answer> {
         }
         Err(other) => return Err(other.into()),
     };
-    let mut answer = Answer::new(&format!("{} {}", arguments.method, arguments.subject));
+    let mut answer = Answer::new(&format!("{} {}", arguments.method, arguments.subject()));
     let verdict = if walk(&mut answer, &plan, &uri, arguments)? { Verdict::Fine } else { Verdict::Findings };
     answer.verdict = Some(verdict);
     Ok(answer)

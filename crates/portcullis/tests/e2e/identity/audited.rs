@@ -121,6 +121,21 @@ fn every_decision_is_on_record_with_who_what_from_where_and_by_which_policy() {
         "{ended}"
     );
 
+    let explained = audited.proxy.command(["explain", "--request", refused["request"].as_str().unwrap()]);
+    let said = String::from_utf8(explained.stdout).unwrap() + &String::from_utf8_lossy(&explained.stderr);
+    assert_eq!(explained.status.code(), Some(1), "{said}");
+    for part in [
+        "refused, 20",
+        "GET ",
+        "robot (robots), in ops",
+        "the same request, as portcullis.yaml says it",
+        "be in group dba",
+    ] {
+        assert!(said.contains(part), "{part} in {said}");
+    }
+    let of_nobody = audited.proxy.command(["explain", "--request", "00000000000000000000000000000000"]);
+    assert_eq!(of_nobody.status.code(), Some(2), "{of_nobody:?}");
+
     let of = |arguments: &[&str]| audited.records(arguments).len();
     assert_eq!((of(&["--port", "raw"]), of(&["--service", "ledger"])), (2, 2), "its begin and its end");
     assert_eq!((of(&["--decision", "refused"]), of(&["--principal", "robots:robot"])), (2, 2));

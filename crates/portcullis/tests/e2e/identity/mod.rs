@@ -2,6 +2,7 @@
 
 mod audited;
 mod certificates;
+mod grants;
 mod keys;
 mod tokens;
 
