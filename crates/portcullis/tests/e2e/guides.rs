@@ -42,6 +42,7 @@ fn shell(text: &str, directory: &Path) -> Command {
     let mut command = Command::new("bash");
     command.arg("-euc").arg(text).current_dir(directory).stdin(Stdio::null());
     command.env("PATH", format!("{program}:{}", std::env::var("PATH").unwrap_or_default()));
+    command.env("PORTCULLIS_STORE", directory.join("store.db"));
     command.env("RUNTIME_DIRECTORY", directory.join("run")).env("NO_COLOR", "1");
     command
 }
@@ -102,10 +103,15 @@ fn identity() {
 }
 
 #[test]
+fn grants_and_audit() {
+    follow("grants-and-audit.md", &["8080", "8081"]);
+}
+
+#[test]
 fn every_guide_is_followed() {
     let guides =
         fs::read_dir("../../docs/guides").unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut guides: Vec<String> = guides.collect();
     guides.sort();
-    assert_eq!(guides, ["client-certificates.md", "identity.md"], "each has a test above");
+    assert_eq!(guides, ["client-certificates.md", "grants-and-audit.md", "identity.md"], "each has a test above");
 }

@@ -58,14 +58,14 @@ pub(super) struct List {
 #[derive(Debug, Args)]
 pub(super) struct Approve {
     #[command(flatten)]
-    answer: Answer,
+    reply: Reply,
 }
 
 /// Refuse what was asked for
 #[derive(Debug, Args)]
 pub(super) struct Refuse {
     #[command(flatten)]
-    answer: Answer,
+    reply: Reply,
 }
 
 /// End a grant before its time: open connections that rest on it are closed
@@ -79,7 +79,7 @@ pub(super) struct Revoke {
 }
 
 #[derive(Debug, Args)]
-struct Answer {
+struct Reply {
     /// The grant
     #[arg(value_name = "ID")]
     id: String,
@@ -150,13 +150,13 @@ impl List {
 
 impl Approve {
     pub(super) fn run(self) -> anyhow::Result<Verdict> {
-        self.answer.give(Outcome::Approved)
+        self.reply.give(Outcome::Approved)
     }
 }
 
 impl Refuse {
     pub(super) fn run(self) -> anyhow::Result<Verdict> {
-        self.answer.give(Outcome::Refused)
+        self.reply.give(Outcome::Refused)
     }
 }
 
@@ -167,7 +167,7 @@ impl Revoke {
     }
 }
 
-impl Answer {
+impl Reply {
     fn give(self, verdict: Outcome) -> anyhow::Result<Verdict> {
         let Self { id, sender, traits, answer, config, place } = self;
         let operator = portcullis_kernel::who::user();

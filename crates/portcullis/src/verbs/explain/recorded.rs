@@ -14,7 +14,9 @@ use crate::{file, sender::Traits, verdict::Verdict};
 pub(super) fn explain(mut arguments: Explain, id: &str) -> anyhow::Result<Answer> {
     let records = find(&arguments, id)?;
     let mut answer = Answer::new(&format!("request {id}"));
-    records.iter().for_each(|record| tell(&mut answer, record));
+    for record in &records {
+        tell(&mut answer, record);
+    }
     let Some(decided) = records.iter().find(|record| record.event == Event::Decision) else {
         bail!("the audit knows only how request {id} ended; what was decided was cut off or dropped");
     };
@@ -79,7 +81,7 @@ fn tell(answer: &mut Answer, record: &AuditRecord) {
     say("way", way.collect::<Vec<_>>().join(" "));
     match &record.principal {
         Some(principal) if principal.groups.is_empty() => {
-            say("who", format!("{} ({})", principal.name, principal.provider))
+            say("who", format!("{} ({})", principal.name, principal.provider));
         }
         Some(principal) => {
             say("who", format!("{} ({}), in {}", principal.name, principal.provider, principal.groups.join(", ")));
