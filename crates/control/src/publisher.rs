@@ -11,13 +11,16 @@ use portcullis_config::declared::LogLevel;
 use portcullis_observe::{AccessLog, metrics::ReloadOutcome};
 use portcullis_plan::{Names, Registries};
 use portcullis_proxy::{Change, DataPlane, Start as StartWorkers};
-use tokio::sync::{Mutex as Turn, mpsc, watch};
+use tokio::{
+    runtime::Handle,
+    sync::{Mutex as Turn, mpsc, watch},
+};
 
 use crate::{
     Candidate, Phase, Reading, Rejection,
     answers::{Cause, Outcome, ReloadReport},
     drift::Drift,
-    names,
+    identity, names,
     running::{FilesRead, ReadOnce, Running, retire, revive},
     sockets::{ControlChange, Difference},
     strangers::Strangers,
@@ -84,6 +87,7 @@ impl Publisher {
     pub(crate) fn start(start: Start) -> Result<(Arc<Self>, mpsc::UnboundedReceiver<ControlChange>), Rejection> {
         let Start { path, mut candidate, registries, log_levels } = start;
         let workers = registries.endpoints.workers();
+        Handle::current().block_on(identity::open(&candidate.plan, &registries)).map_err(Rejection::Identity)?;
         let access_log = AccessLog::open(candidate.plan.access_log.clone()).map_err(Rejection::AccessLog)?;
         let trail = Arc::new(Trail::default());
         trail.supply(&mut candidate.plan).map_err(Rejection::Audit)?;
@@ -214,6 +218,7 @@ impl Publisher {
         let supply = move || trail.supply(&mut candidate.plan).map(|()| candidate);
         let candidate =
             tokio::task::spawn_blocking(supply).await.map_err(|_| Rejection::Internal)?.map_err(Rejection::Audit)?;
+        identity::open(&candidate.plan, &self.registries).await.map_err(Rejection::Identity)?;
         let difference = Difference::between(Some(&old.plan), &candidate.plan);
         let (opened, closed) = (difference.opened(), difference.closed());
         let workers = self.registries.endpoints.workers();

@@ -62,6 +62,8 @@ terminations! {
     Unauthenticated = "unauthenticated",
     /// The route does not let this client pass.
     RefusedRoute = "refused-route",
+    /// What it rested on ended while it was under way: a logout, a revoked token, a removed user, changed claims, or time.
+    AccessEnded = "access-ended",
     /// The port has as many connections as it may have.
     RefusedLimitPort = "refused-limit-port",
     /// The source has as many connections as one source may have.

@@ -13,7 +13,7 @@ use std::{
     sync::Arc,
 };
 
-use portcullis_identity::{ProviderId, Standing};
+use portcullis_identity::{ProviderId, Standing, assertion::Assertion};
 use portcullis_policy::{Caller, RouteId};
 
 /// Callers that one worker remembers. When there are more, it forgets all and proves them again.
@@ -39,6 +39,8 @@ pub(crate) struct Known {
     /// Who vouches for it; `None` for a certificate.
     pub(crate) provider: Option<ProviderId>,
     pub(crate) decisions: Decisions,
+    /// What services (by index) are told of it, until it is too old.
+    pub(crate) assertions: RefCell<Vec<(usize, Assertion)>>,
 }
 
 /// Answers that hold for more than one request.

@@ -14,18 +14,22 @@ use portcullis_plan::{Access, Action, HeaderEdits, HeaderLookup, PortPlan, Route
 
 use crate::{
     answer::{self, Reply},
+    assert,
     attempt::Attempt,
     audit::{self, Lasts},
     authenticate::{self, Sender},
     authorise::{self, Wanted},
+    cookies,
     downstream::{Arrival, Downstream, Http1},
     failure::Failure,
     forward::Attempts,
-    refusal::Refused,
+    pages,
+    refusal::{Form, Refused},
     respond::{Finished, Next, answer_refusal, close, respond},
     story::Story,
-    tell, transform, tunnel,
+    tell, transform, tunnel, unproven,
     visit::{Ended, Visit},
+    watch::Gone,
     worker::LocalPlan,
 };
 
@@ -103,6 +107,12 @@ async fn steps<'a>(
         }
         return Ok(redirect_to_https(visit, client, https, path, story).await);
     }
+    if let Some(identity) = &plan.plan.identity
+        && pages::owns(identity, path)
+    {
+        let host = host.to_owned();
+        return pages::serve(visit, client, port, identity, (&host, path), story).await;
+    }
     let mut sender = Sender::Unasked;
     if port.routes.asks_for_identity() {
         sender = authenticate::sender(visit, client, &plan.plan, port.routes.providers(), host, path).await?;
@@ -117,7 +127,8 @@ async fn steps<'a>(
     story.caller = sender.known().map(Rc::clone);
     let method = client.head.method.of(client.text());
     let wanted = Wanted { action: portcullis_policy::Action::Request, host, path, method };
-    authorise::may_pass(visit, &plan.plan, route, &sender, wanted)?;
+    authorise::may_pass(visit, &plan.plan, route, &sender, wanted)
+        .map_err(|refused| unproven::led_to_login(visit, client, &plan.plan, (route, &sender), path, refused))?;
     let lasts = if client.head.upgrade.is_some() { Lasts::Long } else { Lasts::Briefly };
     audit::begin(visit, &client.deadline, story.request_id, wanted, lasts).await.map_err(Refused::unrecorded)?;
     if let Some(known) = sender.known().filter(|_| !route.passes_credentials) {
@@ -133,7 +144,7 @@ async fn steps<'a>(
             forward(visit, client, plan, port, (route, service), story, path).await
         }
         Action::Redirect(redirect) => {
-            let scheme = if visit.tls.is_some() { "https" } else { "http" };
+            let scheme = visit.scheme();
             let authority = client.head.authority.map_or(&b""[..], |span| span.of(client.text()));
             let query = client.head.query.map(|span| span.of(client.text()));
             let location = answer::route_location(redirect, scheme, authority, path, query);
@@ -279,6 +290,10 @@ async fn forward<'a>(
     let behalf = visit.on_behalf_of();
     let mut caller_lines = worker.take_scratch();
     tell::lines(route, story.caller.as_deref(), &mut caller_lines);
+    assert::line(&plan.plan, (route, service), story.caller.as_deref(), &mut caller_lines);
+    if plan.plan.assertion_header.is_some() && !route.passes_credentials {
+        cookies::strike_own(client, route, &mut caller_lines);
+    }
     let mut attempts = Attempts::new(worker, plan, service, behalf);
     // The clock is read as seldom as the record allows: where nothing was waited for, one moment serves two phases.
     let mut attempt_began = story.head_complete;
@@ -305,11 +320,14 @@ async fn forward<'a>(
             endpoint,
             request_id: story.request_id,
             path,
+            caller: story.caller.as_ref(),
             caller_lines: &caller_lines,
             began: attempt_began,
         };
-        let result = attempt.run(client, lease).await;
+        let caller = story.caller.as_ref();
+        let attempted = worker.watches.while_stands(caller, attempt.run(client, lease)).await;
         endpoint.state.ended(worker.index);
+        let Ok(result) = attempted else { break Ok(cut_off(client)) };
         match result {
             Ok(served) => {
                 endpoint.state.succeeded();
@@ -343,6 +361,12 @@ async fn forward<'a>(
     finished
 }
 
+/// The proof that the exchange rests on has ended; an answer that has begun is not completed.
+fn cut_off(client: &mut Http1) -> Finished {
+    client.out.clear();
+    Finished { ended: Gone.into(), next: Next::Close }
+}
+
 /// Redirects to the port's https twin. Without a Host there is nowhere to send the client.
 async fn redirect_to_https(
     visit: &Visit,
@@ -358,7 +382,7 @@ async fn redirect_to_https(
     let status = if host.is_empty() { 400 } else { defaults::PORT_REDIRECT_STATUS };
     let write = |reply: Reply, out: &mut Vec<u8>| {
         if status == 400 {
-            answer::write_refusal(400, "no Host to redirect to", &[], reply, out);
+            answer::write_refusal(400, "no Host to redirect to", (&[], Form::Text), reply, out);
         } else {
             answer::write_redirect(status, &location, &HeaderEdits::default(), reply, out);
         }

@@ -161,6 +161,8 @@ async fn session(visit: &mut Visit, client: Io, deadline: Deadline, early: &[u8]
                 endpoint_deadline: &endpoint_deadline,
                 idle: service.timeouts.session_idle,
                 half_close: service.timeouts.half_close,
+                watches: &worker.watches,
+                caller: sender.known(),
             };
             let mut passed = match sent {
                 Ok(()) => session.relay().await,

@@ -3,7 +3,7 @@
 //! Each direction ends for itself: when one side has said all it had to say, the other is told so (half-close) and
 //! may go on. Between plain sockets the bytes never come into this process (splice(2)).
 
-use std::{cell::Cell, io, os::fd::AsFd, pin::pin, task::Poll, time::Duration};
+use std::{cell::Cell, io, os::fd::AsFd, pin::pin, rc::Rc, task::Poll, time::Duration};
 
 use portcullis_kernel::splice::Pipe;
 use portcullis_observe::Termination;
@@ -11,8 +11,11 @@ use tokio::io::Interest;
 
 use crate::{
     buffer::Buffers,
+    callers::Known,
     deadline::Deadline,
     io::{Io, Stream},
+    visit::Ended,
+    watch::Watches,
 };
 
 /// The two ends of a session and what bounds it.
@@ -27,6 +30,9 @@ pub(crate) struct Session<'a> {
     pub(crate) idle: Duration,
     /// After one side has closed, the other has this long.
     pub(crate) half_close: Duration,
+    pub(crate) watches: &'a Watches,
+    /// Whose proof it rests on.
+    pub(crate) caller: Option<&'a Rc<Known>>,
 }
 
 /// What went through.
@@ -92,7 +98,7 @@ impl Session<'_> {
         };
         let (mut upward, mut downward) = (pin!(up.run()), pin!(down.run()));
         let (mut up_done, mut down_done) = (false, false);
-        let broken = std::future::poll_fn(|context| {
+        let relaying = std::future::poll_fn(|context| {
             if !up_done && let Poll::Ready(result) = upward.as_mut().poll(context) {
                 match result {
                     Ok(()) => up_done = true,
@@ -106,11 +112,14 @@ impl Session<'_> {
                 }
             }
             if up_done && down_done { Poll::Ready(None) } else { Poll::Pending }
-        })
-        .await;
-        let (termination, detail) = match broken {
-            None => (Termination::Completed, None),
-            Some((side, broken)) => judge(side, broken, shared.is_half.get()),
+        });
+        let (termination, detail) = match self.watches.while_stands(self.caller, relaying).await {
+            Ok(None) => (Termination::Completed, None),
+            Ok(Some((side, broken))) => judge(side, broken, shared.is_half.get()),
+            Err(gone) => {
+                let ended = Ended::from(gone);
+                (ended.termination, ended.detail)
+            }
         };
         Passed { from_client: from_client.get(), from_endpoint: from_endpoint.get(), termination, detail }
     }

@@ -90,6 +90,8 @@ async fn switch(
         endpoint_deadline,
         idle: service.timeouts.session_idle,
         half_close: service.timeouts.half_close,
+        watches: &visit.worker.watches,
+        caller: story.caller.as_ref(),
     };
     let passed = session.relay().await;
     story.bytes_received += passed.from_client;

@@ -43,6 +43,7 @@ fn shell(text: &str, directory: &Path) -> Command {
     command.arg("-euc").arg(text).current_dir(directory).stdin(Stdio::null());
     command.env("PATH", format!("{program}:{}", std::env::var("PATH").unwrap_or_default()));
     command.env("RUNTIME_DIRECTORY", directory.join("run")).env("NO_COLOR", "1");
+    command.env("PORTCULLIS_STORE", directory.join("store.db"));
     command
 }
 

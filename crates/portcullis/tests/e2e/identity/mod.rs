@@ -3,6 +3,8 @@
 mod audited;
 mod certificates;
 mod keys;
+mod openid;
+mod people;
 mod tokens;
 
 use std::time::{SystemTime, UNIX_EPOCH};
