@@ -45,7 +45,9 @@ pub(crate) async fn exchange(visit: &mut Visit, client: &mut Downstream, arrival
         Ok(finished) => finished,
         Err(refused) => answer_refusal(visit, client, refused, &mut story).await,
     };
-    if let Some(query) = client.head.query {
+    // The query of a page of ours may hold what somebody logs in with.
+    let is_private = plan.plan.identity.as_ref().is_some_and(|identity| pages::owns(identity, &path));
+    if let Some(query) = client.head.query.filter(|_| !is_private) {
         path.push(b'?');
         path.extend_from_slice(query.of(client.text()));
     }

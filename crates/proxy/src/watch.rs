@@ -89,16 +89,13 @@ impl Place<'_> {
             return;
         }
         let watched = Some(Watched { known: Rc::clone(known), waker: waker.clone() });
-        self.slot = match self.watches.free.borrow_mut().pop() {
-            Some(at) => {
-                slots[at] = watched;
-                Some(at)
-            }
-            None => {
-                slots.push(watched);
-                Some(slots.len() - 1)
-            }
-        };
+        let free = self.watches.free.borrow_mut().pop();
+        let at = free.unwrap_or_else(|| {
+            slots.push(None);
+            slots.len() - 1
+        });
+        slots[at] = watched;
+        self.slot = Some(at);
     }
 }
 

@@ -103,10 +103,15 @@ fn identity() {
 }
 
 #[test]
+fn login() {
+    follow("login.md", &["8080", "3100"]);
+}
+
+#[test]
 fn every_guide_is_followed() {
     let guides =
         fs::read_dir("../../docs/guides").unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut guides: Vec<String> = guides.collect();
     guides.sort();
-    assert_eq!(guides, ["client-certificates.md", "identity.md"], "each has a test above");
+    assert_eq!(guides, ["client-certificates.md", "identity.md", "login.md"], "each has a test above");
 }

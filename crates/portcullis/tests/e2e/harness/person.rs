@@ -33,7 +33,10 @@ impl Person {
     /// A connection to the proxy.
     pub(crate) fn connect(&self) -> Raw {
         match &self.client {
-            Some(client) => client.connect(self.address, &self.host).unwrap().0,
+            Some(client) => {
+                let name = self.host.split(':').next().unwrap_or_default();
+                client.connect(self.address, name).unwrap().0
+            }
             None => Raw::connect(self.address),
         }
     }

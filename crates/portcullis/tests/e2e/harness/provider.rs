@@ -2,13 +2,14 @@
 
 use std::{
     io::{BufRead, BufReader},
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
 };
 
 use serde_json::{Value, json};
 
-use super::{Authority, Person};
+use super::Person;
 
 /// The running provider, with one client: `proxy`.
 #[derive(Debug)]
@@ -20,8 +21,8 @@ pub(crate) struct OpenIdProvider {
 }
 
 impl OpenIdProvider {
-    /// For a proxy that browsers see at `origin`, which shows a certificate of `authority` at `address`. Its name there is `corp`.
-    pub(crate) fn start(origin: &str, address: std::net::SocketAddr, authority: &Authority) -> Self {
+    /// For a proxy that browsers see at `origin` and that listens at `address`; there, the provider's name is `corp`.
+    pub(crate) fn start(origin: &str, address: SocketAddr) -> Self {
         let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/provider/provider.mjs");
         let settings = json!({
             "redirects": [format!("{origin}/.portcullis/callback/corp")],
@@ -31,7 +32,8 @@ impl OpenIdProvider {
         });
         let mut command = Command::new("node");
         command.arg(tests).arg(settings.to_string()).env("NODE_MODULES", packages());
-        command.env("NODE_EXTRA_CA_CERTS", authority.file());
+        // Whom it tells of logouts shows a certificate of the test's own.
+        command.env("NODE_TLS_REJECT_UNAUTHORIZED", "0").env("NODE_NO_WARNINGS", "1");
         let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("run scripts/setup");
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
@@ -79,7 +81,8 @@ impl OpenIdProvider {
             if answer.status == 200 {
                 answer = visitor.submit(&target, &[("user", user)]);
             }
-            at = answer.header("location").unwrap_or_else(|| panic!("{target}: {answer:?}")).to_owned();
+            let location = answer.header("location");
+            location.unwrap_or_else(|| panic!("{target}: {answer:?}")).clone_into(&mut at);
         }
         panic!("the provider sends in circles: {at}");
     }

@@ -5,6 +5,7 @@ mod certificates;
 mod keys;
 mod openid;
 mod people;
+mod proofs;
 mod tokens;
 
 use std::time::{SystemTime, UNIX_EPOCH};
