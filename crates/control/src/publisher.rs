@@ -87,10 +87,10 @@ impl Publisher {
     pub(crate) fn start(start: Start) -> Result<(Arc<Self>, mpsc::UnboundedReceiver<ControlChange>), Rejection> {
         let Start { path, mut candidate, registries, log_levels } = start;
         let workers = registries.endpoints.workers();
-        Handle::current().block_on(identity::open(&candidate.plan, &registries)).map_err(Rejection::Identity)?;
         let access_log = AccessLog::open(candidate.plan.access_log.clone()).map_err(Rejection::AccessLog)?;
         let trail = Arc::new(Trail::default());
         trail.supply(&mut candidate.plan).map_err(Rejection::Audit)?;
+        Handle::current().block_on(identity::open(&candidate.plan, &registries)).map_err(Rejection::Identity)?;
         let sockets = Difference::between(None, &candidate.plan).open(workers).map_err(Rejection::Listen)?;
         let files = FilesRead::of(Some(&candidate.declared), &candidate.sources, candidate.read_at);
         let read_once = ReadOnce::of(&candidate.declared);

@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicUsize, Ordering},
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -47,7 +47,8 @@ fn answer(status: u16, body: &Value) -> String {
 fn an_opaque_token_is_judged_by_whoever_made_it_and_seldom_asked_for() {
     let web = Web::start("shop");
     let asked = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&asked);
+    let is_revoked = Arc::new(AtomicBool::new(false));
+    let (counted, revoked) = (Arc::clone(&asked), Arc::clone(&is_revoked));
     // One answer for each connection: when it stops listening, it is gone.
     let judge = Backend::start(move |mut peer| {
         let head = peer.read_head();
@@ -58,7 +59,7 @@ fn an_opaque_token_is_judged_by_whoever_made_it_and_seldom_asked_for() {
             counted.fetch_add(1, Ordering::Relaxed);
             // RFC 7662 2.1: the one who asks has to say who they are. `proxy:s3cret`
             assert!(head.contains("Basic cHJveHk6czNjcmV0"), "{head}");
-            let is_good = form.contains("token=opaque-1");
+            let is_good = form.contains("token=opaque-1") && !revoked.load(Ordering::Relaxed);
             peer.send(answer(200, &json!({ "active": is_good, "sub": "robot", "exp": now() + 300 })));
         }
     });
@@ -74,9 +75,10 @@ fn an_opaque_token_is_judged_by_whoever_made_it_and_seldom_asked_for() {
     assert!(asked.load(Ordering::Relaxed) <= before + 1, "what was said is believed for a while");
     assert_eq!(status(&proxy, "/bad", "opaque-2"), 401);
     assert!(!proxy.log().wait_for_path("/bad").text("detail").contains("opaque-2"));
+    is_revoked.store(true, Ordering::Relaxed);
+    wait_until("what was said is not believed for ever", || (status(&proxy, "/late", "opaque-1") == 401).then_some(()));
     drop(judge);
     assert_eq!(status(&proxy, "/down", "opaque-3"), 503, "nobody new is proven while nobody can judge");
-    wait_until("what was said is not believed for ever", || (status(&proxy, "/late", "opaque-1") != 200).then_some(()));
 }
 
 #[test]
