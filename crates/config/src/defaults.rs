@@ -116,6 +116,8 @@ pub const BUCKETS: [Duration; 16] = [
 pub const CLAIMS_REFRESH: Duration = Duration::from_mins(5);
 /// How far the clocks of issuers may differ from ours.
 pub const TOKEN_LEEWAY: Duration = Duration::from_mins(1);
+/// What an OpenID provider is asked for beyond `openid`.
+pub const OIDC_SCOPES: [&str; 2] = ["email", "profile"];
 /// How long the answer of an introspection is believed.
 pub const INTROSPECTION_CACHE: Duration = Duration::from_secs(30);
 /// Ends a login that nobody uses.

@@ -5,9 +5,10 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use portcullis_identity::{
-    Authenticator,
+    Authenticator, OpenError,
     keys::{KeyRecord, KeyTable},
 };
+use portcullis_plan::{Plan, Registries};
 use portcullis_store::{Store, StoreError, default_place, tokens::TokenRow};
 use tokio::{sync::watch, task::spawn_blocking, time::sleep};
 
@@ -16,6 +17,14 @@ use crate::{Running, task::AbortOnDrop};
 /// How often the store is asked whether tokens were made or revoked: within a second of a revocation, what rests on the
 /// token has ended.
 const LOOK: Duration = Duration::from_millis(500);
+
+/// Opens what logins and assertions of a plan are kept in, before it runs.
+pub(crate) async fn open(plan: &Plan, registries: &Registries) -> Result<(), OpenError> {
+    match &plan.identity {
+        Some(identity) => identity.open(&registries.identity, default_place()).await,
+        None => Ok(()),
+    }
+}
 
 /// Serves the providers of each plan for as long as it runs.
 pub(crate) async fn keep(mut running: watch::Receiver<Arc<Running>>) {

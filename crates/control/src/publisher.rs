@@ -11,14 +11,17 @@ use portcullis_config::declared::LogLevel;
 use portcullis_observe::{AccessLog, metrics::ReloadOutcome};
 use portcullis_plan::{Names, Registries};
 use portcullis_proxy::{Change, DataPlane, Start as StartWorkers};
-use tokio::sync::{Mutex as Turn, mpsc, watch};
+use tokio::{
+    runtime::Handle,
+    sync::{Mutex as Turn, mpsc, watch},
+};
 
 use crate::{
     Candidate, Phase, Reading, Rejection,
     answers::{Cause, Outcome, ReloadReport},
     drift::Drift,
     grants::Office,
-    names,
+    identity, names,
     running::{FilesRead, ReadOnce, Running, retire, revive},
     sockets::{ControlChange, Difference},
     strangers::Strangers,
@@ -91,6 +94,7 @@ impl Publisher {
         let office = Arc::new(Office::default());
         trail.supply(&mut candidate.plan).map_err(Rejection::Audit)?;
         office.supply(&mut candidate.plan).map_err(Rejection::Grants)?;
+        Handle::current().block_on(identity::open(&candidate.plan, &registries)).map_err(Rejection::Identity)?;
         let sockets = Difference::between(None, &candidate.plan).open(workers).map_err(Rejection::Listen)?;
         let files = FilesRead::of(Some(&candidate.declared), &candidate.sources, candidate.read_at);
         let read_once = ReadOnce::of(&candidate.declared);
@@ -222,6 +226,7 @@ impl Publisher {
             Ok(candidate)
         };
         let candidate = tokio::task::spawn_blocking(supply).await.map_err(|_| Rejection::Internal)??;
+        identity::open(&candidate.plan, &self.registries).await.map_err(Rejection::Identity)?;
         let difference = Difference::between(Some(&old.plan), &candidate.plan);
         let (opened, closed) = (difference.opened(), difference.closed());
         let workers = self.registries.endpoints.workers();

@@ -3,6 +3,7 @@
 use std::{fmt, io, sync::Arc};
 
 use portcullis_config::{finding::Finding, sources::Sources};
+use portcullis_identity::OpenError;
 use portcullis_kernel::listen::ListenError;
 use portcullis_observe::AccessLogError;
 
@@ -26,6 +27,8 @@ pub enum Rejection {
     Audit(TrailError),
     /// Nobody can be granted anything.
     Grants(OfficeError),
+    /// What logins and assertions are kept in could not be opened.
+    Identity(OpenError),
     /// The threads of the data plane could not be started.
     Workers(io::Error),
     /// The process is on its way out and takes no new configuration.
@@ -48,6 +51,7 @@ impl fmt::Display for Rejection {
             Self::AccessLog(error) => error.fmt(f),
             Self::Audit(error) => write!(f, "the audit can not be kept: {error}"),
             Self::Grants(error) => write!(f, "grants can not be kept: {error}"),
+            Self::Identity(error) => write!(f, "nobody could prove who they are: {error}"),
             Self::Workers(error) => write!(f, "can not start the worker threads: {error}"),
             Self::Draining => f.write_str("the process is draining and takes no new configuration"),
             Self::Internal => f.write_str("the attempt broke off; see the program's own log"),

@@ -8,17 +8,27 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    path::PathBuf,
+    sync::{Arc, Mutex, OnceLock, PoisonError, Weak},
 };
 
+use bytes::Bytes;
+use http::{Response, StatusCode};
+
 use crate::{
-    Basis, ClientCertificate, Kind, NotProven, Presented, Principal, Refusal, Standing,
+    Basis, ClientCertificate, Kind, NotProven, OpenError, PageRequest, PeopleSettings, Presented, Principal, Refusal,
+    Standing,
+    assertion::Assertion,
     aws::{AwsProvider, AwsSettings},
     dpop::{Dpop, DpopSettings},
     fetch::Fetcher,
     introspection::{IntrospectionProvider, IntrospectionSettings},
     jwt::{JwtProvider, JwtSettings},
     keys::KeyTable,
+    local::LocalProvider,
+    oidc::{OidcProvider, OidcSettings},
+    pages::{self, PeopleProvider},
+    people::{House, Open, People, Shared},
 };
 
 /// A provider of one [`Authenticator`].
@@ -43,19 +53,82 @@ pub enum Provider {
     Aws(Box<AwsProvider>),
     /// Keys of the proxy's own.
     Keys(Arc<KeyTable>),
+    /// People that the proxy itself knows.
+    Local(Local),
+    /// People who log in at a provider with pages of its own.
+    Oidc(Arc<OidcProvider>),
 }
+
+/// People that the proxy itself knows: made when the store is open, and kept as long as some plan has it, so that who
+/// guesses passwords is not forgotten by a reload.
+#[derive(Debug, Default)]
+pub struct Local(OnceLock<Arc<LocalProvider>>);
 
 /// The providers of one plan.
 #[derive(Debug)]
 pub struct Authenticator {
     providers: Vec<(Arc<str>, Arc<Provider>)>,
     dpop: Arc<Dpop>,
+    people: Option<People>,
 }
 
 impl Authenticator {
-    /// Of these providers, by name, in the order of the file. An error if the system gives no random numbers.
-    pub fn new(providers: Vec<(Arc<str>, Arc<Provider>)>, registry: &Registry) -> Result<Self, &'static str> {
-        Ok(Self { providers, dpop: registry.dpop()? })
+    /// Of these providers, by name, in the order of the file; without `people`, nobody logs in and no service is told
+    /// anything. An error if the system gives no random numbers.
+    pub fn new(
+        providers: Vec<(Arc<str>, Arc<Provider>)>,
+        registry: &Registry,
+        people: Option<PeopleSettings>,
+    ) -> Result<Self, &'static str> {
+        Ok(Self { providers, dpop: registry.dpop()?, people: people.map(People::new) })
+    }
+
+    /// Opens what logins and assertions need, before the plan of these providers runs: on the control plane, whose
+    /// runtime serves them from then on. `place` is where the store lies.
+    pub async fn open(&self, registry: &Registry, place: Option<PathBuf>) -> Result<(), OpenError> {
+        let Some(people) = &self.people else { return Ok(()) };
+        people.open(&registry.people, place, |house| self.for_people(house)).await
+    }
+
+    /// Whether there are pages of ours and assertions at all.
+    pub fn has_pages(&self) -> bool {
+        self.people.is_some()
+    }
+
+    /// Those of these providers that people log in at.
+    pub fn for_login<'a>(&'a self, asked: &'a [ProviderId]) -> impl Iterator<Item = &'a Arc<str>> {
+        let of = |id: &ProviderId| self.providers.get(usize::from(id.0));
+        let is_for_people = |provider: &Provider| matches!(provider, Provider::Local(_) | Provider::Oidc(_));
+        asked.iter().filter_map(of).filter(move |(_, provider)| is_for_people(provider)).map(|(name, _)| name)
+    }
+
+    /// Answers a request for one of our pages, on the runtime of the control plane.
+    pub async fn page(&self, asked: PageRequest) -> Response<Bytes> {
+        match self.opened() {
+            Some(open) => open.page(asked).await,
+            None => pages::problem(StatusCode::SERVICE_UNAVAILABLE, "logins are not ready yet"),
+        }
+    }
+
+    /// What a service is told of a sender. Good for several requests: see [`Assertion::valid_until`].
+    pub fn assertion(&self, standing: &Standing, service: &str) -> Option<Assertion> {
+        self.opened()?.assertions.header_for(standing, service)
+    }
+
+    fn opened(&self) -> Option<&Open> {
+        self.people.as_ref()?.opened()
+    }
+
+    fn for_people(&self, house: &House) -> Result<Vec<PeopleProvider>, OpenError> {
+        let mut found = Vec::new();
+        for (name, provider) in &self.providers {
+            match &**provider {
+                Provider::Local(local) => found.push(PeopleProvider::Local(local.opened(name, house)?)),
+                Provider::Oidc(provider) => found.push(PeopleProvider::Oidc(Arc::clone(provider))),
+                _ => {}
+            }
+        }
+        Ok(found)
     }
 
     /// The provider of that name.
@@ -70,13 +143,12 @@ impl Authenticator {
     /// [`check_request`](Self::check_request).
     pub async fn prove(&self, presented: &Presented, asked: &[ProviderId]) -> Result<Arc<Standing>, NotProven> {
         let mut answer = NotProven::Nobody;
-        for id in asked {
-            let Some((_, provider)) = self.providers.get(usize::from(id.0)) else { continue };
+        for (name, provider) in self.in_order(asked) {
             let judged = match &**provider {
                 Provider::Jwt(provider) => provider.prove(presented).await,
-                Provider::Introspection(provider) => provider.prove(presented).await,
-                Provider::Aws(provider) => provider.prove(presented).await,
+                Provider::Introspection(_) | Provider::Aws(_) => self.ask(provider, presented).await,
                 Provider::Keys(table) => table.prove(presented),
+                Provider::Local(_) | Provider::Oidc(_) => self.by_session(name, presented),
             };
             match judged {
                 Ok(standing) => return Ok(standing),
@@ -88,6 +160,45 @@ impl Authenticator {
             Some(certificate) if answer == NotProven::Nobody => Ok(Arc::new(of_certificate(certificate))),
             _ => Err(answer),
         }
+    }
+
+    /// Those that are asked, in the order of the file, but introspection last: it takes every text for a token, also
+    /// those that another provider would know.
+    fn in_order<'a>(&'a self, asked: &'a [ProviderId]) -> impl Iterator<Item = &'a (Arc<str>, Arc<Provider>)> {
+        let all = move || asked.iter().filter_map(|id| self.providers.get(usize::from(id.0)));
+        let is_last = |(_, provider): &&(Arc<str>, Arc<Provider>)| matches!(**provider, Provider::Introspection(_));
+        all().filter(move |known| !is_last(known)).chain(all().filter(is_last))
+    }
+
+    /// Asks somebody elsewhere, with connections that are kept: they belong to the runtime of the control plane, and
+    /// not to that of a worker.
+    async fn ask(&self, provider: &Arc<Provider>, presented: &Presented) -> Result<Arc<Standing>, NotProven> {
+        let Some(open) = self.opened() else {
+            return Err(NotProven::Unavailable("providers are not ready yet".into()));
+        };
+        let (provider, presented) = (Arc::clone(provider), presented.clone());
+        let asking = open.house.runtime.spawn(async move {
+            match &*provider {
+                Provider::Introspection(provider) => provider.prove(&presented).await,
+                Provider::Aws(provider) => provider.prove(&presented).await,
+                _ => Err(NotProven::Nobody),
+            }
+        });
+        asking.await.unwrap_or_else(|_| Err(NotProven::Unavailable("asking the provider broke off".into())))
+    }
+
+    /// Whoever has logged in at this provider.
+    fn by_session(&self, provider: &str, presented: &Presented) -> Result<Arc<Standing>, NotProven> {
+        if presented.session.is_none() {
+            return Err(NotProven::Nobody);
+        }
+        let Some(open) = self.opened() else { return Err(NotProven::Unavailable("logins are not ready yet".into())) };
+        let standing = open.house.sessions.prove(presented)?;
+        if *standing.principal.provider == *provider {
+            return Ok(standing);
+        }
+        let detail = format!("the login is one at `{}`, which is not asked here", standing.principal.provider);
+        Err(Refusal::token("other-provider", detail).into())
     }
 
     /// Whether this request may rely on a standing that is bound to a key or a certificate. Exactly once for each
@@ -108,15 +219,22 @@ impl Authenticator {
     /// Keeps what providers publish fresh, for ever: run it as a task of the control plane.
     pub async fn keep_fresh(&self) {
         let mut tasks = tokio::task::JoinSet::new();
+        let sessions = self.opened().map(|open| Arc::clone(&open.house.sessions));
         for (_, provider) in &self.providers {
-            let provider = Arc::clone(provider);
+            let (provider, sessions) = (Arc::clone(provider), sessions.clone());
             tasks.spawn(async move {
-                match &*provider {
-                    Provider::Jwt(provider) => provider.keep_keys_fresh().await,
-                    Provider::Introspection(provider) => provider.keep_fresh().await,
-                    Provider::Aws(_) | Provider::Keys(_) => {}
+                match (&*provider, sessions) {
+                    (Provider::Jwt(provider), _) => provider.keep_keys_fresh().await,
+                    (Provider::Introspection(provider), _) => provider.keep_fresh().await,
+                    (Provider::Oidc(provider), Some(sessions)) => match Arc::clone(provider).tend(sessions).await {},
+                    _ => {}
                 }
             });
+        }
+        if let (Some(open), Some(sessions)) = (self.opened(), sessions) {
+            let assertions = Arc::clone(&open.assertions);
+            tasks.spawn(async move { match sessions.tend().await {} });
+            tasks.spawn(async move { match assertions.tend().await {} });
         }
         while tasks.join_next().await.is_some() {}
     }
@@ -158,6 +276,17 @@ fn of_certificate(certificate: &ClientCertificate) -> Standing {
 pub struct Registry {
     dpop: Mutex<Option<Arc<Dpop>>>,
     known: Mutex<Vec<(Vec<u8>, Weak<Provider>)>>,
+    people: Shared,
+}
+
+impl Local {
+    fn opened(&self, name: &Arc<str>, house: &House) -> Result<Arc<LocalProvider>, OpenError> {
+        if let Some(provider) = self.0.get() {
+            return Ok(Arc::clone(provider));
+        }
+        let made = Arc::new(LocalProvider::new(Arc::clone(name), house.vault.clone())?);
+        Ok(Arc::clone(self.0.get_or_init(|| made)))
+    }
 }
 
 impl Registry {
@@ -193,6 +322,20 @@ impl Registry {
     pub fn aws(&self, settings: AwsSettings, extra: &[u8], fetcher: Fetcher) -> Result<Arc<Provider>, &'static str> {
         let key = [format!("{settings:?}").as_bytes(), extra].concat();
         self.known(key, || Ok(Arc::new(Provider::Aws(Box::new(AwsProvider::new(settings, fetcher)?)))))
+    }
+
+    /// See [`jwt`](Self::jwt).
+    pub fn oidc(&self, settings: OidcSettings, extra: &[u8], fetcher: Fetcher) -> Result<Arc<Provider>, String> {
+        let secret = settings.client_secret.as_ref().map_or("", |secret| secret.expose());
+        let key = [format!("{settings:?}").as_bytes(), secret.as_bytes(), extra].concat();
+        self.known(key, || Ok(Arc::new(Provider::Oidc(Arc::new(OidcProvider::new(settings, fetcher)?)))))
+    }
+
+    /// People that the proxy itself knows, under this name.
+    pub fn local(&self, name: &Arc<str>) -> Arc<Provider> {
+        let key = [b"local ", name.as_bytes()].concat();
+        let make = || Ok::<_, std::convert::Infallible>(Arc::new(Provider::Local(Local::default())));
+        self.known(key, make).unwrap_or_else(|never| match never {})
     }
 
     /// The keys of the proxy's own, under this name.

@@ -26,6 +26,7 @@ pub mod local;
 pub mod oidc;
 mod own_keys;
 pub mod pages;
+mod people;
 mod presented;
 mod principal;
 mod refusal;
@@ -38,8 +39,9 @@ mod strict_json;
 mod stub;
 mod vault;
 
-pub use authenticator::{Authenticator, Provider, ProviderId, Registry};
+pub use authenticator::{Authenticator, Local, Provider, ProviderId, Registry};
 pub use own_keys::KeyError;
+pub use people::{OpenError, PageRequest, PeopleSettings};
 pub use presented::{ClientCertificate, Presented, Scheme};
 pub use principal::{Kind, Principal};
 pub use refusal::{NotProven, Refusal};

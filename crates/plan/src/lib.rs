@@ -67,6 +67,8 @@ pub struct Plan {
     pub audit: Option<AuditPlan>,
     /// Access that somebody asks for; `None` if no service is granted.
     pub grants: Option<GrantsPlan>,
+    /// The header (lower case) in which services are told who calls, signed; `None` where nobody is told.
+    pub assertion_header: Option<Box<[u8]>>,
     /// Files whose change makes this plan stale: certificates, keys, CAs.
     pub material: Vec<std::path::PathBuf>,
 }

@@ -30,6 +30,8 @@ pub struct RouteTable {
     /// Who may prove who calls, for routes that are for certain callers only.
     providers: Vec<ProviderId>,
     asks_for_identity: bool,
+    /// Who may prove who calls, for any of its routes.
+    asked: Vec<ProviderId>,
 }
 
 /// Routes of one host pattern. Each list is ordered by [`crate::Conditions::count`], most first.
@@ -73,11 +75,13 @@ impl RouteTable {
             }
         }
         self.asks_for_identity |= route.conditions.asks_identity();
-        if let Access::Judged { providers, .. } = &route.access
-            && route.conditions.asks_identity()
-        {
-            let further: Vec<_> = providers.iter().filter(|id| !self.providers.contains(id)).copied().collect();
-            self.providers.extend(further);
+        if let Access::Judged { providers, asks_identity, .. } = &route.access {
+            if route.conditions.asks_identity() {
+                join(&mut self.providers, providers);
+            }
+            if *asks_identity {
+                join(&mut self.asked, providers);
+            }
         }
         let routes = match host {
             HostPattern::Exact(name) => self.exact.entry(name.as_str().into()).or_default(),
@@ -131,6 +135,17 @@ impl RouteTable {
         &self.providers
     }
 
+    /// Who may prove who calls, for any of its routes.
+    pub fn asked(&self) -> &[ProviderId] {
+        &self.asked
+    }
+
+    /// Whether any route is for this host (lower case).
+    pub fn serves(&self, host: &str) -> bool {
+        let is_under = |dot: usize| dot > 0 && self.suffixes.contains_key(&host[dot + 1..]);
+        !self.any.is_empty() || self.exact.contains_key(host) || host.match_indices('.').any(|(dot, _)| is_under(dot))
+    }
+
     /// Every route, in no order that means anything: for lists, never for finding one.
     pub fn routes(&self) -> impl Iterator<Item = &Arc<RoutePlan>> {
         self.exact.values().chain(self.suffixes.values()).chain([&self.any]).flat_map(HostRoutes::routes)
@@ -153,6 +168,12 @@ impl RouteTable {
     }
 }
 
+/// Adds those that are not there yet.
+fn join(all: &mut Vec<ProviderId>, more: &[ProviderId]) {
+    let new: Vec<_> = more.iter().filter(|id| !all.contains(id)).copied().collect();
+    all.extend(new);
+}
+
 impl HostRoutes {
     fn regex_list(&mut self, regex: Regex) -> &mut Vec<Arc<RoutePlan>> {
         let at = self.regexes.iter().position(|(known, _)| known.as_str() == regex.as_str());
@@ -166,6 +187,10 @@ impl HostRoutes {
     fn prefix_list(&mut self, prefix: &[u8]) -> &mut Vec<Arc<RoutePlan>> {
         self.prefix_lengths.insert(prefix.len());
         self.prefixes.entry(prefix.into()).or_default()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.exact.is_empty() && self.regexes.is_empty() && self.prefixes.is_empty()
     }
 
     fn routes(&self) -> impl Iterator<Item = &Arc<RoutePlan>> {

@@ -5,7 +5,10 @@ use std::io::Write;
 use portcullis_h1::Version;
 use portcullis_plan::{HeaderEdits, Redirect, Respond};
 
-use crate::transform::{write_persistence, write_status};
+use crate::{
+    refusal::Form,
+    transform::{write_persistence, write_status},
+};
 
 /// What the client must know to read an answer.
 #[derive(Debug, Clone, Copy)]
@@ -19,9 +22,23 @@ pub(crate) struct Reply {
 /// A refusal with a short text that tells the person at the other end what to do, and nothing about the inside.
 ///
 /// `lines` are further header lines, each with its end.
-pub(crate) fn write_refusal(status: u16, detail: &str, lines: &[u8], reply: Reply, out: &mut Vec<u8>) {
-    let body = format!("{status} {}: {detail}\n", reason(status));
-    write_head(status, "text/plain; charset=utf-8", body.len(), &[], reply, &HeaderEdits::default(), out);
+pub(crate) fn write_refusal(
+    status: u16,
+    detail: &'static str,
+    (lines, form): (&[u8], Form),
+    reply: Reply,
+    out: &mut Vec<u8>,
+) {
+    let title = reason(status);
+    // Words of our own: there is nothing in them that JSON would quote.
+    let (kind, body) = match form {
+        Form::Text => ("text/plain; charset=utf-8", format!("{status} {title}: {detail}\n")),
+        Form::Problem => (
+            "application/problem+json",
+            format!("{{\"title\":\"{title}\",\"status\":{status},\"detail\":\"{detail}\"}}\n"),
+        ),
+    };
+    write_head(status, kind, body.len(), &[], reply, &HeaderEdits::default(), out);
     if !lines.is_empty() {
         // Before the empty line that ends the head.
         out.truncate(out.len() - 2);
@@ -38,6 +55,29 @@ pub(crate) fn write_respond(respond: &Respond, edits: &HeaderEdits, reply: Reply
     write_head(respond.status, &respond.content_type, respond.body.len(), &[], reply, edits, out);
     if !reply.to_head {
         out.extend_from_slice(&respond.body);
+    }
+}
+
+/// A whole answer that was made elsewhere; of its header lines, those that frame it are ours.
+pub(crate) fn write_whole<'a>(
+    status: u16,
+    lines: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+    body: &[u8],
+    reply: Reply,
+    out: &mut Vec<u8>,
+) {
+    write_status(status, reason(status).as_bytes(), out);
+    let _ = write!(out, "content-length: {}\r\n", body.len());
+    write_persistence(reply.version, reply.keep_alive, out);
+    for (name, value) in lines {
+        out.extend_from_slice(name);
+        out.extend_from_slice(b": ");
+        out.extend_from_slice(value);
+        out.extend_from_slice(b"\r\n");
+    }
+    out.extend_from_slice(b"\r\n");
+    if !reply.to_head {
+        out.extend_from_slice(body);
     }
 }
 

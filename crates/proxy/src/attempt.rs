@@ -6,6 +6,7 @@ use std::{
     cell::Cell,
     io,
     pin::{Pin, pin},
+    rc::Rc,
     task::{Context, Poll},
     time::{Duration, Instant},
 };
@@ -17,6 +18,7 @@ use portcullis_plan::{EndpointPlan, PortPlan, RoutePlan, ServicePlan};
 
 use crate::{
     body::{RelayError, Sink, Source, TrailerRule, relay},
+    callers::Known,
     clock,
     downstream::Http1 as Client,
     exchange::is_idempotent,
@@ -41,6 +43,8 @@ pub(crate) struct Attempt<'a> {
     pub(crate) request_id: RequestId,
     /// Path in normal form.
     pub(crate) path: &'a [u8],
+    /// On whose proof it rests.
+    pub(crate) caller: Option<&'a Rc<Known>>,
     /// What the service is told of the caller, as header lines.
     pub(crate) caller_lines: &'a [u8],
     /// The grant that it rests on.
@@ -391,6 +395,8 @@ impl Attempt<'_> {
             endpoint_deadline: &upstream.deadline,
             idle: timeouts.session_idle,
             half_close: timeouts.half_close,
+            watches: &self.visit.worker.watches,
+            caller: self.caller,
             grant: self.grant,
         };
         let (from_client, from_endpoint, ended) = match opened {

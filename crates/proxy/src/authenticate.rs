@@ -6,7 +6,7 @@
 //! Invariant: what could be read in two ways (two `Authorization` lines, two session cookies) proves nothing and is
 //! refused.
 
-use std::{rc::Rc, sync::Arc};
+use std::{cell::RefCell, rc::Rc, sync::Arc};
 
 use portcullis_h1::Known as Name;
 use portcullis_identity::{Basis, NotProven, Presented, ProviderId, Refusal, Standing};
@@ -16,7 +16,7 @@ use portcullis_policy::{Identity, Kind};
 
 use crate::{
     callers::{Decisions, Known},
-    clock,
+    clock, cookies,
     downstream::Http1,
     refusal::Refused,
     visit::{Ended, Visit},
@@ -63,6 +63,8 @@ impl Sender {
 struct Shown<'a> {
     authorization: Option<&'a [u8]>,
     dpop: Option<&'a [u8]>,
+    /// The session cookie, where people log in.
+    session: Option<&'a [u8]>,
 }
 
 /// Finds out who sends the request. Waits for a provider where that is needed.
@@ -75,13 +77,18 @@ pub(crate) async fn sender(
     path: &[u8],
 ) -> Result<Sender, Refused> {
     let Some(identity) = &plan.identity else { return Ok(Sender::Unknown(NotProven::Nobody)) };
-    let shown = Shown::of(client)?;
+    let mut shown = Shown::of(client)?;
+    if identity.for_login(providers).next().is_some() {
+        shown.session =
+            cookies::session(&client.head.fields, client.text(), visit.scheme()).map_err(|_| two_readings())?;
+    }
     let callers = &visit.worker.callers;
     callers.follow(plan.generation);
     let mut key = visit.worker.take_scratch();
-    shown.write_key(visit, providers, &mut key);
+    shown.write_key(visit, client, providers, &mut key);
     let now = clock::unix_seconds();
     let found = if let Some(known) = callers.find(&key, now) {
+        known.standing.used(now);
         Ok(known)
     } else {
         let presented = shown.presented(visit, client, host, path);
@@ -129,7 +136,7 @@ fn bound(
 impl<'a> Shown<'a> {
     fn of(client: &'a Http1) -> Result<Self, Refused> {
         let text = client.text();
-        let mut shown = Self { authorization: None, dpop: None };
+        let mut shown = Self { authorization: None, dpop: None, session: None };
         for field in client.head.fields.iter().filter(|field| !field.struck) {
             let slot = match field.known {
                 Name::Authorization => &mut shown.authorization,
@@ -138,22 +145,22 @@ impl<'a> Shown<'a> {
             };
             let value = field.value.of(text);
             if slot.is_some() || value.len() > MAX_CREDENTIAL {
-                let detail = "the request shows more than one credential of a kind, or one that is too long";
-                let ended = Ended::because(Termination::BadRequest, detail);
-                return Err(Refused::new(400, ended, "the credentials have no single meaning"));
+                return Err(two_readings());
             }
             *slot = Some(value);
         }
         Ok(shown)
     }
 
-    /// All that the proof can depend on.
-    fn write_key(&self, visit: &Visit, providers: &[ProviderId], key: &mut Vec<u8>) {
+    /// All that the proof can depend on: a session, on the host as well, which its cookie is for.
+    fn write_key(&self, visit: &Visit, client: &Http1, providers: &[ProviderId], key: &mut Vec<u8>) {
         key.clear();
         for id in providers {
             key.extend_from_slice(&id.number().to_le_bytes());
         }
-        let parts = [self.authorization, visit.certificate.as_ref().map(|own| &own.thumbprint[..])];
+        let authority = client.head.authority.filter(|_| self.session.is_some()).map(|span| span.of(client.text()));
+        let certificate = visit.certificate.as_ref().map(|own| &own.thumbprint[..]);
+        let parts = [self.authorization, certificate, self.session, authority];
         for part in parts {
             key.extend_from_slice(&(part.map_or(u32::MAX, |part| part.len() as u32)).to_le_bytes());
             key.extend_from_slice(part.unwrap_or_default());
@@ -168,16 +175,22 @@ impl<'a> Shown<'a> {
         let authority = authority.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_else(|| host.to_owned());
         Presented {
             authorization: owned(self.authorization),
-            session: None,
+            session: owned(self.session),
             dpop: owned(self.dpop),
             certificate: visit.certificate.clone(),
             method: String::from_utf8_lossy(client.head.method.of(text)).into(),
-            scheme: if visit.tls.is_some() { "https" } else { "http" },
+            scheme: visit.scheme(),
             authority: authority.into(),
             path: String::from_utf8_lossy(path).into(),
             source: Some(visit.source.ip()),
         }
     }
+}
+
+fn two_readings() -> Refused {
+    let detail = "the request shows more than one credential of a kind, or one that is too long";
+    let ended = Ended::because(Termination::BadRequest, detail);
+    Refused::new(400, ended, "the credentials have no single meaning")
 }
 
 /// Takes off what proved who calls: it is for this proxy and for nobody behind it.
@@ -193,7 +206,7 @@ impl Known {
     fn new(plan: &Plan, standing: Arc<Standing>) -> Self {
         let caller = plan.policies.caller(&as_policies_see(&standing.principal));
         let provider = plan.identity.as_ref().and_then(|identity| identity.provider(&standing.principal.provider));
-        Self { standing, caller, provider, decisions: Decisions::default() }
+        Self { standing, caller, provider, decisions: Decisions::default(), assertions: RefCell::default() }
     }
 }
 

@@ -6,7 +6,6 @@
 use std::{net::IpAddr, sync::Arc};
 
 use portcullis_grants::Grant;
-use portcullis_identity::NotProven;
 use portcullis_observe::Termination;
 use portcullis_plan::{Access, Plan, RoutePlan};
 use portcullis_policy::{Action, Asked, Attributes, Certificate, RouteId};
@@ -17,6 +16,7 @@ use crate::{
     callers::{Answer, Question},
     clock,
     refusal::Refused,
+    unproven,
     visit::{Ended, Visit},
 };
 
@@ -52,7 +52,7 @@ pub(crate) fn may_pass(
         return Ok(answer.grant);
     }
     Err(match sender {
-        Sender::Unknown(not_proven) if *asks_identity => unproven(not_proven),
+        Sender::Unknown(not_proven) if *asks_identity => unproven::refused(not_proven),
         _ => refused(sender, &answer, is_covered),
     })
 }
@@ -116,33 +116,6 @@ fn held(plan: &Plan, route: &RoutePlan, sender: &Sender) -> Option<Arc<Grant>> {
     let held_as = |who: &str| grants.active(&principal.provider, who, &service.name);
     // Whoever asks for somebody at the command line may know only the name.
     held_as(&principal.subject).or_else(|| held_as(&principal.name))
-}
-
-/// Nobody was proven where somebody must be (RFC 9110 15.5.2, RFC 6750 3, RFC 9449 7.1).
-fn unproven(not_proven: &NotProven) -> Refused {
-    let (status, told) = match not_proven {
-        NotProven::Nobody => (401, "prove who you are"),
-        NotProven::Refused(_) => (401, "the proof of who you are is not accepted"),
-        NotProven::Unavailable(_) => (503, "who you are can not be found out at the moment"),
-    };
-    let mut refused = Refused::new(status, Ended::because(Termination::Unauthenticated, not_proven.to_string()), told);
-    if status == 401 {
-        let error = match not_proven {
-            NotProven::Refused(refusal) => format!(" error=\"{}\"", refusal.error),
-            _ => String::new(),
-        };
-        let is_of_proof = error.contains("dpop");
-        let scheme = if is_of_proof { "DPoP" } else { "Bearer" };
-        refused.lines =
-            format!("www-authenticate: {scheme} realm=\"portcullis\"{}\r\n", error.replace(" error", ", error"))
-                .into_bytes();
-        if let NotProven::Refused(refusal) = not_proven
-            && let Some(nonce) = &refusal.dpop_nonce
-        {
-            refused.lines.extend_from_slice(format!("dpop-nonce: {nonce}\r\n").as_bytes());
-        }
-    }
-    refused
 }
 
 fn refused(sender: &Sender, answer: &Answer, is_covered: bool) -> Refused {

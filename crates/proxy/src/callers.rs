@@ -14,7 +14,7 @@ use std::{
 };
 
 use portcullis_grants::Grant;
-use portcullis_identity::{ProviderId, Standing};
+use portcullis_identity::{ProviderId, Standing, assertion::Assertion};
 use portcullis_policy::{Caller, RouteId};
 
 /// Callers that one worker remembers. When there are more, it forgets all and proves them again.
@@ -40,6 +40,8 @@ pub(crate) struct Known {
     /// Who vouches for it; `None` for a certificate.
     pub(crate) provider: Option<ProviderId>,
     pub(crate) decisions: Decisions,
+    /// What services (by index) are told of it, until it is too old.
+    pub(crate) assertions: RefCell<Vec<(usize, Assertion)>>,
 }
 
 /// Answers that hold for more than one request.

@@ -14,18 +14,20 @@ use portcullis_plan::{Access, Action, HeaderEdits, HeaderLookup, PortPlan, Route
 
 use crate::{
     answer::{self, Reply},
+    assert,
     attempt::Attempt,
     audit::{self, Lasts},
     authenticate::{self, Sender},
     authorise::{self, Wanted},
+    cookies,
     downstream::{Arrival, Downstream, Http1},
     failure::Failure,
     forward::Attempts,
-    granted,
-    refusal::Refused,
+    granted, pages,
+    refusal::{Form, Refused},
     respond::{Finished, Next, answer_refusal, close, respond},
     story::Story,
-    tell, transform, tunnel,
+    tell, transform, tunnel, unproven,
     visit::{Ended, Visit},
     worker::LocalPlan,
 };
@@ -42,7 +44,9 @@ pub(crate) async fn exchange(visit: &mut Visit, client: &mut Downstream, arrival
         Ok(finished) => finished,
         Err(refused) => answer_refusal(visit, client, refused, &mut story).await,
     };
-    if let Some(query) = client.head.query {
+    // The query of a page of ours may hold what somebody logs in with.
+    let is_private = plan.plan.identity.as_ref().is_some_and(|identity| pages::owns(identity, &path));
+    if let Some(query) = client.head.query.filter(|_| !is_private) {
         path.push(b'?');
         path.extend_from_slice(query.of(client.text()));
     }
@@ -104,6 +108,12 @@ async fn steps<'a>(
         }
         return Ok(redirect_to_https(visit, client, https, path, story).await);
     }
+    if let Some(identity) = &plan.plan.identity
+        && pages::owns(identity, path)
+    {
+        let host = host.to_owned();
+        return pages::serve(visit, client, port, identity, (&host, path), story).await;
+    }
     let mut sender = Sender::Unasked;
     if port.routes.asks_for_identity() {
         sender = authenticate::sender(visit, client, &plan.plan, port.routes.providers(), host, path).await?;
@@ -118,7 +128,8 @@ async fn steps<'a>(
     story.caller = sender.known().map(Rc::clone);
     let method = client.head.method.of(client.text());
     let wanted = Wanted { action: portcullis_policy::Action::Request, host, path, method };
-    story.grant = authorise::may_pass(visit, &plan.plan, route, &sender, wanted)?;
+    story.grant = authorise::may_pass(visit, &plan.plan, route, &sender, wanted)
+        .map_err(|refused| unproven::led_to_login(visit, client, &plan.plan, (route, &sender), path, refused))?;
     let lasts = if client.head.upgrade.is_some() { Lasts::Long } else { Lasts::Briefly };
     audit::begin(visit, &client.deadline, story.request_id, wanted, lasts).await.map_err(Refused::unrecorded)?;
     if let Some(known) = sender.known().filter(|_| !route.passes_credentials) {
@@ -134,7 +145,7 @@ async fn steps<'a>(
             forward(visit, client, plan, port, (route, service), story, path).await
         }
         Action::Redirect(redirect) => {
-            let scheme = if visit.tls.is_some() { "https" } else { "http" };
+            let scheme = visit.scheme();
             let authority = client.head.authority.map_or(&b""[..], |span| span.of(client.text()));
             let query = client.head.query.map(|span| span.of(client.text()));
             let location = answer::route_location(redirect, scheme, authority, path, query);
@@ -281,6 +292,10 @@ async fn forward<'a>(
     let mut caller_lines = worker.take_scratch();
     tell::lines(route, story.caller.as_deref(), &mut caller_lines);
     let grant = story.grant.clone();
+    assert::line(&plan.plan, (route, service), story.caller.as_deref(), &mut caller_lines);
+    if plan.plan.assertion_header.is_some() && !route.passes_credentials {
+        cookies::strike_own(client, route, &mut caller_lines);
+    }
     let mut attempts = Attempts::new(worker, plan, service, behalf);
     // The clock is read as seldom as the record allows: where nothing was waited for, one moment serves two phases.
     let mut attempt_began = story.head_complete;
@@ -307,15 +322,19 @@ async fn forward<'a>(
             endpoint,
             request_id: story.request_id,
             path,
+            caller: story.caller.as_ref(),
             caller_lines: &caller_lines,
             grant: grant.as_deref(),
             began: attempt_began,
         };
-        let result = granted::while_granted(grant.as_deref(), attempt.run(client, lease)).await;
+        let caller = story.caller.as_ref();
+        let run = granted::while_granted(grant.as_deref(), attempt.run(client, lease));
+        let attempted = worker.watches.while_stands(caller, run).await;
         endpoint.state.ended(worker.index);
-        let result = match result {
-            Ok(result) => result,
-            Err(ended) => break Ok(Finished { ended, next: Next::Close }),
+        let result = match attempted {
+            Ok(Ok(result)) => result,
+            Ok(Err(ended)) => break Ok(cut_off(client, ended)),
+            Err(gone) => break Ok(cut_off(client, gone.into())),
         };
         match result {
             Ok(served) => {
@@ -350,6 +369,12 @@ async fn forward<'a>(
     finished
 }
 
+/// The proof or the grant that the exchange rests on has ended; an answer that has begun is not completed.
+fn cut_off(client: &mut Http1, ended: Ended) -> Finished {
+    client.out.clear();
+    Finished { ended, next: Next::Close }
+}
+
 /// Redirects to the port's https twin. Without a Host there is nowhere to send the client.
 async fn redirect_to_https(
     visit: &Visit,
@@ -365,7 +390,7 @@ async fn redirect_to_https(
     let status = if host.is_empty() { 400 } else { defaults::PORT_REDIRECT_STATUS };
     let write = |reply: Reply, out: &mut Vec<u8>| {
         if status == 400 {
-            answer::write_refusal(400, "no Host to redirect to", &[], reply, out);
+            answer::write_refusal(400, "no Host to redirect to", (&[], Form::Text), reply, out);
         } else {
             answer::write_redirect(status, &location, &HeaderEdits::default(), reply, out);
         }

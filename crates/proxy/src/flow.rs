@@ -160,6 +160,8 @@ async fn session(visit: &mut Visit, client: Io, deadline: Deadline, early: &[u8]
                 endpoint_deadline: &endpoint_deadline,
                 idle: service.timeouts.session_idle,
                 half_close: service.timeouts.half_close,
+                watches: &worker.watches,
+                caller: sender.known(),
                 grant: grant.as_deref(),
             };
             let mut passed = match sent {

@@ -14,12 +14,22 @@ pub(crate) struct Refused {
     pub(crate) told: &'static str,
     /// Further header lines of the answer, each with its end.
     pub(crate) lines: Vec<u8>,
+    pub(crate) form: Form,
+}
+
+/// How a refusal is written down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// For people.
+    Text,
+    /// For programs: a problem document (RFC 9457).
+    Problem,
 }
 
 impl Refused {
     /// With nothing but a status and words.
     pub(crate) fn new(status: u16, ended: impl Into<Ended>, told: &'static str) -> Self {
-        Self { status, ended: ended.into(), told, lines: Vec::new() }
+        Self { status, ended: ended.into(), told, lines: Vec::new(), form: Form::Text }
     }
 
     /// The request is none that HTTP/1.1 lets through.

@@ -65,12 +65,12 @@ pub(crate) async fn answer_refusal(
     refused: Refused,
     story: &mut Story<'_>,
 ) -> Finished {
-    let Refused { status, ended, told, lines } = refused;
+    let Refused { status, ended, told, lines, form } = refused;
     let is_malformed = matches!(ended.termination, Termination::BadRequest | Termination::RequestTooLarge);
     if is_malformed {
         client.head.keep_alive = false;
     }
-    let write = |reply: Reply, out: &mut Vec<u8>| answer::write_refusal(status, told, &lines, reply, out);
+    let write = |reply: Reply, out: &mut Vec<u8>| answer::write_refusal(status, told, (&lines, form), reply, out);
     let termination = ended.termination;
     let finished = respond(visit, client, status, termination, story, write).await;
     Finished { ended, next: finished.next }

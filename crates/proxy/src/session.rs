@@ -3,7 +3,7 @@
 //! Each direction ends for itself: when one side has said all it had to say, the other is told so (half-close) and
 //! may go on. Between plain sockets the bytes never come into this process (splice(2)).
 
-use std::{cell::Cell, io, os::fd::AsFd, pin::pin, task::Poll, time::Duration};
+use std::{cell::Cell, io, os::fd::AsFd, pin::pin, rc::Rc, task::Poll, time::Duration};
 
 use portcullis_grants::Grant;
 use portcullis_kernel::splice::Pipe;
@@ -12,10 +12,12 @@ use tokio::io::Interest;
 
 use crate::{
     buffer::Buffers,
+    callers::Known,
     deadline::Deadline,
     granted,
     io::{Io, Stream},
     visit::Ended,
+    watch::Watches,
 };
 
 /// The two ends of a session and what bounds it.
@@ -30,6 +32,9 @@ pub(crate) struct Session<'a> {
     pub(crate) idle: Duration,
     /// After one side has closed, the other has this long.
     pub(crate) half_close: Duration,
+    pub(crate) watches: &'a Watches,
+    /// Whose proof it rests on.
+    pub(crate) caller: Option<&'a Rc<Known>>,
     /// It ends with this grant.
     pub(crate) grant: Option<&'a Grant>,
 }
@@ -112,7 +117,7 @@ impl Session<'_> {
         };
         let (mut upward, mut downward) = (pin!(up.run()), pin!(down.run()));
         let (mut up_done, mut down_done) = (false, false);
-        let over = std::future::poll_fn(|context| {
+        let relaying = std::future::poll_fn(|context| {
             if !up_done && let Poll::Ready(result) = upward.as_mut().poll(context) {
                 match result {
                     Ok(()) => up_done = true,
@@ -129,15 +134,18 @@ impl Session<'_> {
                 return Poll::Ready(Over::Grant);
             }
             if up_done && down_done { Poll::Ready(Over::InOrder) } else { Poll::Pending }
-        })
-        .await;
-        let (termination, detail) = match over {
-            Over::InOrder => (Termination::Completed, None),
-            Over::Grant => {
+        });
+        let (termination, detail) = match self.watches.while_stands(self.caller, relaying).await {
+            Ok(Over::InOrder) => (Termination::Completed, None),
+            Ok(Over::Grant) => {
                 let ended = self.grant.map_or_else(|| Termination::AccessEnded.into(), granted::because);
                 (ended.termination, ended.detail)
             }
-            Over::Broken(side, broken) => judge(side, broken, shared.is_half.get()),
+            Ok(Over::Broken(side, broken)) => judge(side, broken, shared.is_half.get()),
+            Err(gone) => {
+                let ended = Ended::from(gone);
+                (ended.termination, ended.detail)
+            }
         };
         Passed { from_client: from_client.get(), from_endpoint: from_endpoint.get(), termination, detail }
     }

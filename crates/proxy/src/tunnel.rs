@@ -92,6 +92,8 @@ async fn switch(
         endpoint_deadline,
         idle: service.timeouts.session_idle,
         half_close: service.timeouts.half_close,
+        watches: &visit.worker.watches,
+        caller: story.caller.as_ref(),
         grant: grant.as_deref(),
     };
     let passed = granted::while_granted(grant.as_deref(), session.relay()).await.unwrap_or_else(Passed::nothing);

@@ -154,6 +154,11 @@ impl Visit {
         OnBehalfOf::Client { source: self.source, destination: self.destination() }
     }
 
+    /// `http` or `https`, by what the port itself speaks.
+    pub(crate) fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
+
     /// Number of the port, for headers.
     pub(crate) fn port_number(&self) -> u16 {
         match &self.port.listen {

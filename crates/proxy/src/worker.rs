@@ -21,10 +21,12 @@ use crate::{
     admission::Admission,
     buffer::Buffers,
     callers::Callers,
+    clock,
     deadline::{Deadlines, TICK},
     listening::Listening,
     log_gate::LogQueue,
     pool::Pools,
+    watch::Watches,
 };
 
 /// What the control plane tells a worker.
@@ -55,6 +57,7 @@ pub(crate) struct Worker {
     pub(crate) log: RefCell<LogWriter>,
     pub(crate) admission: Arc<Admission>,
     pub(crate) callers: Callers,
+    pub(crate) watches: Watches,
     ids: RefCell<RequestIds>,
     scratch: RefCell<Vec<Vec<u8>>>,
     pub(crate) log_queue: LogQueue,
@@ -109,6 +112,7 @@ impl Worker {
             log: RefCell::new(log),
             admission,
             callers: Callers::default(),
+            watches: Watches::default(),
             ids: RefCell::new(RequestIds::new()),
             scratch: RefCell::default(),
             log_queue: LogQueue::default(),
@@ -265,7 +269,7 @@ impl Drop for Open {
     }
 }
 
-/// Deadlines every tick; the log ten times a second; pools and idle connections every second.
+/// Deadlines every tick; the log ten times a second; proofs five times; pools and idle connections every second.
 async fn tick(worker: Rc<Worker>) {
     let mut interval = tokio::time::interval(TICK);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -277,6 +281,9 @@ async fn tick(worker: Rc<Worker>) {
         }
         if count.is_multiple_of(2) {
             worker.log.borrow_mut().flush();
+        }
+        if count.is_multiple_of(4) {
+            worker.watches.look(clock::unix_seconds());
         }
         if count.is_multiple_of(20) {
             worker.pools.sweep(worker.deadlines.now_ms());

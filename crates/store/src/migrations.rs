@@ -36,6 +36,11 @@ pub(crate) fn run(connection: &mut Connection, path: &Path) -> Result<(), StoreE
     transaction.commit().map_err(failed)
 }
 
+/// An error for a file that is not ours, or from the future.
+pub(crate) fn recognise(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    version(connection, path).map(drop)
+}
+
 /// Version of the schema; 0 for an empty file. An error for a file that is not ours, or from the future.
 fn version(connection: &Connection, path: &Path) -> Result<i64, StoreError> {
     let failed = |cause| StoreError::from_sqlite(path, cause);

@@ -105,7 +105,7 @@ fn create(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Takes from others what they may do with the file. It is never opened for that: closing a second descriptor would
+/// Takes from others what they may do with the file. It is opened for that by SQLite alone: closing a second descriptor would
 /// drop the locks of every connection that this process has to it (fcntl(2), advisory record locking).
 fn keep_private(path: &Path) -> Result<(), StoreError> {
     let unusable = |cause| StoreError::Unusable { path: path.to_path_buf(), cause };
@@ -118,6 +118,10 @@ fn keep_private(path: &Path) -> Result<(), StoreError> {
     if of_others == 0 {
         return Ok(());
     }
+    // Somebody may have named another file by mistake, which must stay as it is.
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let looked_at = Connection::open_with_flags(path, flags).map_err(|cause| StoreError::from_sqlite(path, cause))?;
+    migrations::recognise(&looked_at, path)?;
     let own = rustix::process::geteuid();
     if own.as_raw() == metadata.uid() || own.is_root() {
         return fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(unusable);

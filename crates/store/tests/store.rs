@@ -140,7 +140,9 @@ fn what_is_no_store_is_refused_and_left_alone() {
     let foreign = directory.path().join("foreign.db");
     Connection::open(&foreign).unwrap().execute_batch("CREATE TABLE mine (x)").unwrap();
     for path in [&text, &foreign] {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o644)).unwrap();
         let error = Store::open(path).unwrap_err();
+        assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o644, "{}", path.display());
         assert!(matches!(error, StoreError::Foreign { .. }), "{error:?}");
         assert!(error.to_string().starts_with(&format!("{} is not a store of Portcullis", path.display())), "{error}");
     }

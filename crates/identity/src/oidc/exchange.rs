@@ -88,11 +88,11 @@ impl OidcProvider {
         tokens: &Tokens,
     ) -> Result<Claims, OidcError> {
         match self.settings.user_info {
-            UserInfo::NotAsked => Ok(claims),
-            UserInfo::Asked => {
+            UserInfo::Asked if metadata.user_info.is_some() => {
                 let subject = claims.text("sub").unwrap_or_default().to_owned();
                 Ok(claims.overlaid(self.user_info(metadata, tokens, &subject).await?))
             }
+            UserInfo::Asked | UserInfo::NotAsked => Ok(claims),
         }
     }
 

@@ -68,7 +68,7 @@ pub enum UserInfo {
     /// The ID token says it all.
     #[default]
     NotAsked,
-    /// Its claims come over those of the ID token.
+    /// Its claims come over those of the ID token, where the provider has such an endpoint.
     Asked,
 }
 

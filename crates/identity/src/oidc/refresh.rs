@@ -14,6 +14,8 @@ use crate::{
 const LOOK: Duration = Duration::from_secs(1);
 /// Sessions that are refreshed at once: a provider is not to be stormed after an outage.
 const AT_ONCE: usize = 8;
+/// Reason of a refusal: no key of the provider has the name that the token says.
+const UNKNOWN_KEY: &str = "unknown-key";
 /// Until the next try for a session, where the provider could not be asked.
 const AGAIN: Duration = Duration::from_secs(30);
 
@@ -79,11 +81,19 @@ impl OidcProvider {
         let metadata = self.discovery.metadata(&self.fetcher).await?;
         let tokens = self.exchange(&metadata, &Grant::Refresh(refresh)).await?;
         // Core 12.2: an ID token may come along; where none does, the userinfo endpoint is asked.
-        let claims = if tokens.id.is_some() {
-            let claims = self.check_id_token(&tokens, None).await?;
-            self.with_user_info(&metadata, claims, &tokens).await?
-        } else {
-            self.user_info(&metadata, &tokens, &due.subject).await?
+        let checked = match tokens.id {
+            Some(_) => Some(self.check_id_token(&tokens, None).await),
+            None => None,
+        };
+        let claims = match checked {
+            Some(Ok(claims)) => self.with_user_info(&metadata, claims, &tokens).await?,
+            // The provider has just changed its keys, and is not asked for them again so soon. That ends nobody's
+            // session: the old refresh token is used up, and the new access token tells as much.
+            Some(Err(OidcError::Unbelievable(refusal))) if refusal.reason == UNKNOWN_KEY => {
+                self.user_info(&metadata, &tokens, &due.subject).await?
+            }
+            Some(Err(error)) => return Err(error),
+            None => self.user_info(&metadata, &tokens, &due.subject).await?,
         };
         if claims.text("sub") != Some(&*due.subject) {
             return Err(Refusal::token("wrong-subject", "the provider now speaks of somebody else").into());

@@ -29,7 +29,7 @@ use answer::Answer;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 pub use return_to::{PREFIX, ReturnTo};
-pub use unproven::{Asks, login_redirect, problem};
+pub use unproven::{Asks, login_address, problem};
 use url::form_urlencoded;
 
 use crate::{

@@ -30,14 +30,16 @@ impl Asks {
     }
 }
 
-/// Sends a browser to the login, and from there back to `to` (path and query). One that it can not be sent back to is
-/// forgotten.
-pub fn login_redirect(to: &str) -> Response<Bytes> {
+/// Where a browser is sent to log in, and from there back to `to` (path and query); one that it can not be sent back to
+/// is forgotten. `provider` is named where only one will do.
+pub fn login_address(to: &str, provider: Option<&str>) -> String {
     let to = ReturnTo::parse(to).unwrap_or_else(ReturnTo::root);
     let address = format!("{PREFIX}login?to={}", to.encoded());
-    let mut response = Answer::see_other(&address).response();
-    *response.status_mut() = StatusCode::FOUND;
-    response
+    match provider {
+        // A name of the file: letters, digits, `-` and `_`.
+        Some(provider) => format!("{address}&provider={provider}"),
+        None => address,
+    }
 }
 
 /// A problem document (RFC 9457) with the headers of our own pages: for a program that must log in (401), or must not
@@ -80,14 +82,12 @@ mod tests {
 
     #[test]
     fn the_way_to_the_login_keeps_a_deep_link_and_drops_what_leads_away() {
-        for (to, location) in [
-            ("/reports?a=1&b=2", "/.portcullis/login?to=%2Freports%3Fa%3D1%26b%3D2"),
-            ("//evil.example", "/.portcullis/login?to=%2F"),
+        for (to, provider, location) in [
+            ("/reports?a=1&b=2", None, "/.portcullis/login?to=%2Freports%3Fa%3D1%26b%3D2"),
+            ("//evil.example", None, "/.portcullis/login?to=%2F"),
+            ("/a", Some("corp"), "/.portcullis/login?to=%2Fa&provider=corp"),
         ] {
-            let response = login_redirect(to);
-            assert_eq!(response.status(), StatusCode::FOUND);
-            assert_eq!(response.headers()["location"], location);
-            assert_eq!(response.headers()["cache-control"], "no-store");
+            assert_eq!(login_address(to, provider), location);
         }
     }
 }

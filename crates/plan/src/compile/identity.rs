@@ -10,11 +10,14 @@ use portcullis_config::{
     span::{Span, Spanned},
 };
 use portcullis_identity::{
-    Authenticator, Kind, Provider, Secret,
+    Authenticator, Kind, PeopleSettings, Provider, Secret,
+    assertion::AssertionSettings,
     aws::{ArnPattern, AwsRule, AwsSettings},
     fetch::{ClientCredentials, FetchSettings, Fetcher, ProviderUrl},
     introspection::{AnswerBounds, IntrospectionSettings},
     jwt::{self, Algorithm, ClaimMapping, ClaimPath, JwtSettings, KeyTimes, Tokens},
+    oidc::{OidcSettings, UserInfo},
+    session::SessionSettings,
 };
 
 use super::Compiler;
@@ -37,7 +40,9 @@ pub(super) fn compile(compiler: &mut Compiler<'_>) -> Option<Arc<Authenticator>>
         }
     }
     let place = declared.providers.first().map(|provider| provider.name.span);
-    match (Authenticator::new(providers, &compiler.registries.identity), place) {
+    // Without providers, certificates alone prove who calls, and no store is needed.
+    let people = (!declared.providers.is_empty()).then(|| people(declared));
+    match (Authenticator::new(providers, &compiler.registries.identity, people), place) {
         (Ok(authenticator), _) => Some(Arc::new(authenticator)),
         (Err(why), Some(span)) => {
             compiler.findings.push(Finding::new(RuleId::ProviderUnusable, span, why));
@@ -45,6 +50,29 @@ pub(super) fn compile(compiler: &mut Compiler<'_>) -> Option<Arc<Authenticator>>
         }
         // Without it nobody is proven, and whoever asks for identity lets nobody pass.
         (Err(_), None) => None,
+    }
+}
+
+/// The header in which services are told of those who call, if there is anybody to tell of.
+pub(super) fn assertion_header(declared: &declared::Declared) -> Option<Box<[u8]>> {
+    let identity = &declared.identity;
+    let said = identity.assertion.header.as_ref().map_or(defaults::ASSERTION_HEADER, |header| header.as_str());
+    (!identity.providers.is_empty()).then(|| said.as_bytes().into())
+}
+
+fn people(declared: &declared::Identity) -> PeopleSettings {
+    let said = |duration: Option<Spanned<Duration>>, default| duration.map_or(default, |duration| duration.value);
+    let (session, assertion) = (&declared.session, &declared.assertion);
+    PeopleSettings {
+        session: SessionSettings {
+            idle: said(session.idle, defaults::SESSION_IDLE),
+            lifetime: said(session.lifetime, defaults::SESSION_LIFETIME),
+            ..SessionSettings::default()
+        },
+        assertion: AssertionSettings {
+            issuer: assertion.issuer.as_ref().map_or(defaults::ASSERTION_ISSUER, |issuer| issuer.as_str()).into(),
+            lifetime: said(assertion.lifetime, defaults::ASSERTION_LIFETIME),
+        },
     }
 }
 
@@ -116,10 +144,28 @@ fn provider(compiler: &mut Compiler<'_>, said: &declared::Provider) -> Result<Op
             let provider = compiler.registries.identity.aws(settings, &roots.unwrap_or_default(), fetcher);
             provider.map(Some).map_err(|message| (server.span, message.to_owned()))
         }
-        // A login in a browser is not built yet: nobody is proven by it, and the file says so before it runs.
-        ProviderKind::Oidc { .. } | ProviderKind::Local => {
-            Err((said.name.span, "people can not log in yet; programs can, with `jwt`, `tokens` or `aws`".to_owned()))
+        ProviderKind::Oidc { issuer, client_id, client_secret, scopes, refresh } => {
+            let scope = |scope: &Spanned<String>| scope.as_str().into();
+            let settings = OidcSettings {
+                name: said.name.as_str().into(),
+                issuer: issuer.as_str().into(),
+                client_id: client_id.as_str().into(),
+                client_secret: client_secret.as_ref().map(|secret| Secret::new(secret.value.expose())),
+                scopes: if scopes.is_empty() {
+                    defaults::OIDC_SCOPES.iter().map(|scope| (*scope).into()).collect()
+                } else {
+                    scopes.iter().map(scope).collect()
+                },
+                refresh: refresh.map_or(defaults::CLAIMS_REFRESH, |refresh: Spanned<Duration>| refresh.value),
+                user_info: UserInfo::Asked,
+                claims,
+                algorithms: Algorithm::ALL.to_vec(),
+                leeway: defaults::TOKEN_LEEWAY,
+            };
+            let provider = compiler.registries.identity.oidc(settings, &roots.unwrap_or_default(), fetcher);
+            provider.map(Some).map_err(|message| (issuer.span, message))
         }
+        ProviderKind::Local => Ok(Some(compiler.registries.identity.local(&said.name.as_str().into()))),
     }
 }
 

@@ -92,6 +92,7 @@ pub fn compile(
         identity,
         audit: audit::audit(declared),
         grants: audit::grants(declared),
+        assertion_header: identity::assertion_header(declared),
         material,
     };
     Ok((plan, findings))

@@ -44,6 +44,7 @@ fn shell(text: &str, directory: &Path) -> Command {
     command.env("PATH", format!("{program}:{}", std::env::var("PATH").unwrap_or_default()));
     command.env("PORTCULLIS_STORE", directory.join("store.db"));
     command.env("RUNTIME_DIRECTORY", directory.join("run")).env("NO_COLOR", "1");
+    command.env("PORTCULLIS_STORE", directory.join("store.db"));
     command
 }
 
@@ -103,10 +104,15 @@ fn identity() {
 }
 
 #[test]
+fn login() {
+    follow("login.md", &["8080", "3100"]);
+}
+
+#[test]
 fn every_guide_is_followed() {
     let guides =
         fs::read_dir("../../docs/guides").unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut guides: Vec<String> = guides.collect();
     guides.sort();
-    assert_eq!(guides, ["client-certificates.md", "identity.md"], "each has a test above");
+    assert_eq!(guides, ["client-certificates.md", "identity.md", "login.md"], "each has a test above");
 }

@@ -95,8 +95,8 @@ const configuration = (keys) => ({
       ...users[id],
     }),
   }),
-  // A test's proxy listens on loopback, with a certificate of its own.
-  fetch: (url, options) => fetch(url, options),
+  // A test's proxy listens on loopback, which the provider's own dispatcher never speaks to.
+  fetch: (url, { dispatcher, ...options }) => fetch(url, options),
 });
 
 const page = (content) => `<!DOCTYPE html><html lang="en"><title>provider</title><body>${content}</body></html>`;

@@ -181,6 +181,7 @@ impl Scenario {
         command.current_dir(self.directory.path()).env("NO_COLOR", "1");
         // Its own, so that no scenario finds the proxy of another.
         command.env("RUNTIME_DIRECTORY", self.directory.path().join("run"));
+        command.env("PORTCULLIS_STORE", self.directory.path().join("store.db"));
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }

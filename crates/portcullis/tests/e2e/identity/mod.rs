@@ -4,6 +4,9 @@ mod audited;
 mod certificates;
 mod grants;
 mod keys;
+mod openid;
+mod people;
+mod proofs;
 mod tokens;
 
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -70,7 +70,8 @@ fn nobody_claims_an_identity_in_a_header() {
                 let echo = request.header("authorization", &format!("Bearer {token}")).expects(200).echo();
                 for name in claims {
                     let believed = echo.all(&name.to_ascii_lowercase());
-                    assert!(believed.iter().all(|value| *value == "robot"), "{path} {claim} {hop}: {believed:?}");
+                    let is_ours = |value: &&str| *value == "robot" || (path == "/known/x" && value.starts_with("eyJ"));
+                    assert!(believed.iter().all(is_ours) && believed.len() < 2, "{path} {claim} {hop}: {believed:?}");
                 }
                 let expected = if path == "/known/x" { Some("robot") } else { None };
                 assert_eq!(echo.header("x-user"), expected, "{path} {claim} {hop}");
