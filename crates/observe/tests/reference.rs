@@ -8,8 +8,8 @@ use portcullis_observe::{
     AccessLog, AccessLogSettings, AccessRecord, Phases, PrincipalRecord, RecordKind, RequestId, Termination, TlsRecord,
     access_log::Target,
     metrics::{
-        Buckets, Build, CertificateExpiry, CheckOutcome, DriftCount, Drifted, Health, PortStrangers, Registry,
-        ReloadOutcome,
+        AuditNumbers, Buckets, Build, CertificateExpiry, CheckOutcome, DriftCount, Drifted, Health, PortStrangers,
+        Registry, ReloadOutcome,
     },
 };
 
@@ -149,6 +149,7 @@ fn everything_measured() -> Held {
     let process = registry.process();
     process.set_build(Build { version: "0.1.0".into(), commit: "256d03f".into() });
     process.set_plan_generation(1);
+    process.set_audit(AuditNumbers { written: 1, refused: 1, queued: 1, takes_records: true });
     process.reloaded(ReloadOutcome::Failed);
     process.watch_access_log(&log);
     let (port, name) = ("web".to_owned(), "shop.example.com".to_owned());
