@@ -18,7 +18,10 @@ use portcullis_portmap::{Form, LiveSocket, Map as PortMap, Running, RunningPort,
 use crate::{
     admin::AdminArguments,
     file, output,
-    verbs::check::{reading, reading::Place},
+    verbs::check::{
+        reading,
+        reading::{Missing, Place},
+    },
     verdict::Verdict,
 };
 
@@ -88,6 +91,7 @@ impl Map {
             PortMap::default()
         } else {
             let read = reading::check(&reading::paths(&self.paths, self.config.as_ref())?, Place::Anywhere)?;
+            read.refuse_unread(Missing::Told)?;
             PortMap::of(&read.outcome.facts, &read.inputs)
         };
         if let Some(path) = &self.check {

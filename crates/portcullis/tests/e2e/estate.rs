@@ -49,14 +49,15 @@ fn findings_have_exact_places_and_a_known_end() {
 
 #[test]
 fn a_baseline_lets_only_new_findings_count() {
-    let folder = folder(&[BROKEN]);
+    let compose = "services:\n  db: { image: 'postgres:17', ports: ['5432:5432'] }\n";
+    let folder = folder(&[("shop/compose.yaml", compose)]);
     let known = folder.path().join("known.json");
     let known = known.to_str().unwrap();
     assert_eq!(check(folder.path(), &["shop", "--write-baseline", known]).status.code(), Some(0));
     let output = check(folder.path(), &["shop", "--baseline", known]);
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
-    assert!(said(&output).contains("no findings; 1 in the baseline"), "{}", said(&output));
-    fs::write(folder.path().join("shop/docker-compose.yml"), BROKEN.1).unwrap();
+    assert!(said(&output).contains("no findings; "), "{}", said(&output));
+    fs::write(folder.path().join("shop/docker-compose.yml"), compose).unwrap();
     let output = check(folder.path(), &["shop", "--baseline", known]);
     assert_eq!(output.status.code(), Some(1), "{}", said(&output));
 }
@@ -118,6 +119,67 @@ fn who_reaches_what_is_proven_or_refuted_hop_by_hop() {
     }
     let output = check(ledger("127.0.0.1:1, role: internal").path(), &["--prove", "public database"]);
     assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+}
+
+/// Files of which not all is known, and a word of the reason that is told.
+const UNREAD: [(&str, &str, &str); 4] = [
+    ("other.yaml", "a: [b\n", "other.yaml:"),
+    ("compose.yaml", "services:\n  web: { image: nginx\n", "not valid YAML"),
+    (
+        "portcullis.yaml",
+        "include: [nowhere.yaml]\nports:\n  a: { listen: 127.0.0.1:1, role: internal }\n",
+        "nowhere.yaml",
+    ),
+    ("portcullis.yaml", "prots: {}\n", "prots"),
+];
+
+#[test]
+fn nothing_is_proven_of_files_that_are_not_read_whole() {
+    let extends = "services:\n  a: { extends: { file: nowhere.yaml, service: b } }\n";
+    for (name, text, reason) in UNREAD.into_iter().chain([("compose.yaml", extends, "nowhere.yaml")]) {
+        let folder = folder(&[(name, text)]);
+        let output = check(folder.path(), &[name, "--prove", "public -/-> role:database"]);
+        assert_eq!(output.status.code(), Some(1), "{text}: {}", said(&output));
+        assert!(said(&output).starts_with("public -/-> role:database: unknown"), "{text}: {}", said(&output));
+        assert!(said(&output).contains(reason), "{text}: {}", said(&output));
+    }
+}
+
+#[test]
+fn there_is_no_difference_to_files_that_are_not_read_whole() {
+    for (name, text, reason) in UNREAD {
+        let (good, bad) = (ledger("127.0.0.1:15432, role: internal"), folder(&[(name, text)]));
+        let (good, bad) = (good.path().join("portcullis.yaml"), bad.path().join(name));
+        for (old, new) in [(&good, &bad), (&bad, &good)] {
+            let arguments = ["--diff", old.to_str().unwrap(), new.to_str().unwrap()];
+            let output = check(good.parent().unwrap(), &arguments);
+            assert_eq!(output.status.code(), Some(2), "{text}: {}", said(&output));
+            assert!(said(&output).contains(reason) && !said(&output).contains("newly"), "{}", said(&output));
+        }
+    }
+}
+
+#[test]
+fn neither_map_nor_explain_tells_of_files_that_are_not_read_whole() {
+    for (name, text, reason) in UNREAD {
+        let folder = folder(&[(name, text), ("PORTS.md", "as it was")]);
+        for arguments in [["map", name, "-o", "PORTS.md"], ["explain", "5432", "--config", name]] {
+            let mut program = Command::new(env!("CARGO_BIN_EXE_portcullis"));
+            let output = program.args(arguments).current_dir(folder.path()).output().unwrap();
+            assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", said(&output));
+            assert!(said(&output).contains(reason), "{arguments:?}: {}", said(&output));
+        }
+        assert_eq!(fs::read_to_string(folder.path().join("PORTS.md")).unwrap(), "as it was");
+    }
+}
+
+#[test]
+fn what_could_not_be_read_is_never_in_a_baseline() {
+    let folder = folder(&[BROKEN]);
+    let output = check(folder.path(), &["shop", "--write-baseline", "known.json"]);
+    assert!(said(&output).contains("0 findings are known now"), "{}", said(&output));
+    let output = check(folder.path(), &["shop", "--baseline", "known.json"]);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
 }
 
 #[test]

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::{
     CheckFormat, reading,
-    reading::{Checked, Place},
+    reading::{Checked, Missing, Place},
 };
 use crate::{output, verdict::Verdict};
 
@@ -33,7 +33,8 @@ struct Record {
     column: usize,
 }
 
-/// Tells the difference. Exits with 1 if anything is newly exposed.
+/// Tells the difference. Exits with 1 if anything is newly exposed. Of a side that is not read whole there is none to
+/// tell: what it hides would pass as closed, or as nothing new.
 pub(super) fn tell(old: &Path, new: &Path, format: CheckFormat) -> anyhow::Result<Verdict> {
     let (old, new) = (read(old)?, read(new)?);
     let difference = between((&old.outcome.facts, &old.inputs), (&new.outcome.facts, &new.inputs));
@@ -51,7 +52,9 @@ pub(super) fn tell(old: &Path, new: &Path, format: CheckFormat) -> anyhow::Resul
 
 fn read(path: &Path) -> anyhow::Result<Checked> {
     let paths = reading::paths(&[path.to_owned()], None)?;
-    reading::check(&paths, Place::Anywhere)
+    let checked = reading::check(&paths, Place::Anywhere)?;
+    checked.refuse_unread(Missing::Refused)?;
+    Ok(checked)
 }
 
 fn record(exposure: &Exposure, inputs: &Inputs) -> Record {

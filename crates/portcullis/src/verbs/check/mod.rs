@@ -12,6 +12,7 @@ use anyhow::Context;
 use clap::{Args, ValueEnum};
 use portcullis_lint::{
     baseline::Baseline,
+    finding::{Finding, Verdict as Judged},
     output::{Form, render},
     report::{Report, Unknown},
     rule::Severity,
@@ -154,10 +155,17 @@ impl Check {
         }
         let report = Report::new(checked.outcome, &checked.files, &checked.inputs, &policy);
         if let Some(path) = &self.write_baseline {
-            let baseline = Baseline::of(&report.findings, &checked.inputs);
+            // What was not read or not judged is no finding that a project could know of.
+            let is_known = |finding: &&Finding| finding.verdict == Judged::Wrong && !reading::is_unread(finding);
+            let known: Vec<Finding> = report.findings.iter().filter(is_known).cloned().collect();
+            let baseline = Baseline::of(&known, &checked.inputs);
             let text = format!("{}\n", serde_json::to_string_pretty(&baseline)?);
             fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
-            output::print(&format!("{}: {} findings are known now\n", path.display(), report.findings.len()))?;
+            output::print(&format!("{}: {} findings are known now\n", path.display(), known.len()))?;
+            let left = report.findings.len() - known.len();
+            if left > 0 {
+                output::note(&format!("{left} say that something could not be read or judged; those are never known"));
+            }
             return Ok(Verdict::Fine);
         }
         self.tell(&render(&report, &checked.inputs, self.form()))?;

@@ -9,6 +9,7 @@ use portcullis_lint::{
         proof::{Claim, Verdict as Proof},
         ways,
     },
+    finding::Finding,
     inputs::{Inputs, Span},
 };
 use serde::Serialize;
@@ -45,7 +46,7 @@ pub(super) fn tell(assertions: &[String], checked: &Checked, format: CheckFormat
     for assertion in assertions {
         let claim: Claim = assertion.parse().map_err(|error| anyhow!("`{assertion}`: {error}"))?;
         let judged = claim.judge(&ways);
-        let (found, doubts) = match &judged {
+        let (found, mut doubts) = match &judged {
             Proof::Proven => (Vec::new(), Vec::new()),
             Proof::Refuted(found) => (found.iter().map(|way| hops(way, &checked.inputs)).collect(), Vec::new()),
             Proof::Unknown(doubts) => {
@@ -56,12 +57,14 @@ pub(super) fn tell(assertions: &[String], checked: &Checked, format: CheckFormat
                 (Vec::new(), doubts.iter().map(doubt).collect())
             }
         };
-        records.push(Record {
-            assertion: assertion.clone(),
-            verdict: judged.to_string(),
-            ways: found,
-            unknown: doubts,
-        });
+        let mut verdict = judged.to_string();
+        // What was not read can open a way, but closes none that was found.
+        if found.is_empty() && !checked.unread.is_empty() {
+            verdict = "unknown".to_owned();
+            let unread = |finding: &Finding| place(finding.message.clone(), finding.span, &checked.inputs);
+            doubts.extend(checked.unread.iter().map(unread));
+        }
+        records.push(Record { assertion: assertion.clone(), verdict, ways: found, unknown: doubts });
     }
     match format {
         CheckFormat::Json => output::print_json(&records)?,

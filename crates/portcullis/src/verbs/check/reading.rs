@@ -9,9 +9,13 @@ use std::{
 use anyhow::{Context, bail};
 use portcullis_control::{Candidate, Reading, Rejection, rehearse_start};
 use portcullis_lint::{
-    Outcome, format_of,
+    Outcome,
+    finding::{Finding, Verdict},
+    format_of,
     inputs::{FileId, Inputs, MAX_FILE_BYTES, is_standard_input as is_stdin, tidy},
     own,
+    reading::{BOUNDS, SYNTAX, UNREADABLE},
+    rule::Severity,
     walk::{Walked, walk},
 };
 
@@ -22,6 +26,45 @@ pub(crate) struct Checked {
     pub(crate) inputs: Inputs,
     pub(crate) files: Vec<FileId>,
     pub(crate) outcome: Outcome,
+    /// Why what the files say is not known whole; nothing may be concluded from what is missing.
+    pub(crate) unread: Vec<Finding>,
+}
+
+impl Checked {
+    /// An error with all reasons if a file could not be read whole. What another file names and is not there is only
+    /// told of where [`Missing::Told`].
+    pub(crate) fn refuse_unread(&self, missing: Missing) -> anyhow::Result<()> {
+        let is_told = |finding: &&Finding| missing == Missing::Told && finding.verdict == Verdict::Unknown;
+        for finding in self.unread.iter().filter(is_told) {
+            output::note(&self.line(finding));
+        }
+        let refused: Vec<String> =
+            self.unread.iter().filter(|finding| !is_told(finding)).map(|finding| self.line(finding)).collect();
+        if !refused.is_empty() {
+            bail!("these files could not be read whole; mend them first\n  {}", refused.join("\n  "));
+        }
+        Ok(())
+    }
+
+    fn line(&self, finding: &Finding) -> String {
+        let (path, at) = (self.inputs.path(finding.span.file).display(), self.inputs.position(finding.span));
+        format!("{path}:{}:{}: {}", at.line, at.column, finding.message)
+    }
+}
+
+/// What to do about files that others name and that are not among those under check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Missing {
+    /// Say so and go on.
+    Told,
+    /// Go no further.
+    Refused,
+}
+
+/// Whether a finding says that a file was not read whole: it has no text, breaks its syntax, or has errors.
+pub(crate) fn is_unread(finding: &Finding) -> bool {
+    let of_reading = [&UNREADABLE, &SYNTAX, &BOUNDS].into_iter().any(|rule| rule == finding.rule);
+    of_reading || finding.severity >= Severity::High && own::rules().contains(finding.rule)
 }
 
 /// The paths that are meant; an error that helps if one is not there.
@@ -61,6 +104,7 @@ pub(crate) fn check(paths: &[PathBuf], place: Place) -> anyhow::Result<Checked> 
     refuse_unknown(&inputs, &walked, is_named)?;
     let mut outcome = portcullis_lint::check(&inputs, &walked.files, is_named);
     outcome.findings.extend(walked.findings);
+    let unread = outcome.findings.iter().filter(|finding| is_unread(finding)).cloned().collect();
     let is_single = matches!(on_disk.as_slice(), [only] if !only.is_dir());
     let place = if is_single { place } else { Place::Anywhere };
     for file in std::mem::take(&mut outcome.own).into_iter().filter(|file| !is_stdin(inputs.path(*file))) {
@@ -74,7 +118,7 @@ pub(crate) fn check(paths: &[PathBuf], place: Place) -> anyhow::Result<Checked> 
         }
         bail!("{named} is of no kind that can be checked; {kinds}");
     }
-    Ok(Checked { inputs, files: walked.files, outcome })
+    Ok(Checked { inputs, files: walked.files, outcome, unread })
 }
 
 /// What a person has named is checked, or it is said that it is not: silence would be taken for a pass.
@@ -100,7 +144,7 @@ fn refuse_unknown(inputs: &Inputs, walked: &Walked, is_named: impl Fn(&Path) -> 
 }
 
 /// What only loading certificates and resolving names can tell of one of Portcullis' own files.
-fn compiled(file: FileId, inputs: &Inputs, place: Place) -> anyhow::Result<Vec<portcullis_lint::finding::Finding>> {
+fn compiled(file: FileId, inputs: &Inputs, place: Place) -> anyhow::Result<Vec<Finding>> {
     let reading = Reading::of(inputs.path(file));
     let registries = reading.registries();
     let (found, sources) = match reading.compile(&registries) {

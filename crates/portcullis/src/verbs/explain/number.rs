@@ -23,6 +23,7 @@ pub(super) fn explain(arguments: &Explain) -> anyhow::Result<Answer> {
     let number = arguments.number()?;
     let paths = reading::paths(&[], arguments.config.as_ref())?;
     let read = reading::check(&paths, reading::Place::Anywhere)?;
+    read.refuse_unread(reading::Missing::Told)?;
     let map = Map::of(&read.outcome.facts, &read.inputs);
     let mut answer = Answer::new(&format!("port {number}"));
     for row in map.ports.iter().filter(|row| holds(row, number)) {
