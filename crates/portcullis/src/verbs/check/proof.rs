@@ -57,10 +57,10 @@ pub(super) fn tell(assertions: &[String], checked: &Checked, format: CheckFormat
                 (Vec::new(), doubts.iter().map(doubt).collect())
             }
         };
-        let mut verdict = judged.to_string();
         // What was not read can open a way, but closes none that was found.
-        if found.is_empty() && !checked.unread.is_empty() {
-            verdict = "unknown".to_owned();
+        let is_whole = checked.unread.is_empty() || !found.is_empty();
+        let verdict = if is_whole { judged } else { Proof::Unknown(Vec::new()) }.to_string();
+        if !is_whole {
             let unread = |finding: &Finding| place(finding.message.clone(), finding.span, &checked.inputs);
             doubts.extend(checked.unread.iter().map(unread));
         }
