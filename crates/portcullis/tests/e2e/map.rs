@@ -52,6 +52,17 @@ fn every_hop_has_its_place() {
 }
 
 #[test]
+fn a_secret_that_lies_elsewhere_keeps_nothing_from_being_drawn() {
+    let folder = folder("127.0.0.1:18080");
+    let file = folder.path().join("portcullis.yaml");
+    let text = fs::read_to_string(&file).unwrap() + "admin: { token: \"${file:./not-here}\" }\n";
+    fs::write(&file, text).unwrap();
+    let output = map(folder.path(), &["portcullis.yaml"]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert!(said(&output).contains("127.0.0.1:18080") && said(&output).contains("not-here"), "{}", said(&output));
+}
+
+#[test]
 fn every_form_is_drawn() {
     let folder = folder("127.0.0.1:8080");
     for (form, expected) in [

@@ -34,7 +34,9 @@ impl Checked {
     /// An error with all reasons if a file could not be read whole. What another file names and is not there is only
     /// told of where [`Missing::Told`].
     pub(crate) fn refuse_unread(&self, missing: Missing) -> anyhow::Result<()> {
-        let is_told = |finding: &&Finding| missing == Missing::Told && finding.verdict == Verdict::Unknown;
+        let is_told = |finding: &&Finding| {
+            missing == Missing::Told && (finding.verdict == Verdict::Unknown || is_secret_elsewhere(finding))
+        };
         for finding in self.unread.iter().filter(is_told) {
             output::note(&self.line(finding));
         }
@@ -50,6 +52,11 @@ impl Checked {
         let (path, at) = (self.inputs.path(finding.span.file).display(), self.inputs.position(finding.span));
         format!("{path}:{}:{}: {}", at.line, at.column, finding.message)
     }
+}
+
+/// A secret lies where the proxy runs, and says nothing about ports: a checkout without it is read whole all the same.
+fn is_secret_elsewhere(finding: &Finding) -> bool {
+    finding.rule.id == "substitution" && finding.message.starts_with("cannot read ")
 }
 
 /// What to do about files that others name and that are not among those under check.
