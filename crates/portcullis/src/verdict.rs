@@ -11,6 +11,8 @@ pub(crate) enum Verdict {
     Findings,
     /// 2: could not be done.
     Impossible,
+    /// What the program ended with that was run instead of us: `connect --exec`.
+    Program(u8),
 }
 
 impl From<Verdict> for ExitCode {
@@ -19,6 +21,7 @@ impl From<Verdict> for ExitCode {
             Verdict::Fine => 0,
             Verdict::Findings => 1,
             Verdict::Impossible => 2,
+            Verdict::Program(code) => code,
         })
     }
 }

@@ -48,6 +48,39 @@ pub(super) fn at_proxy(instance: &Instance, proxy: &Proxy) -> Guard {
     proxy.asked.get_or_init(|| of_proxy(instance, proxy)).clone()
 }
 
+/// Whether a rule keeps callers out whom the guard of its proxy would let in.
+pub(super) fn keeps_out_more(instance: &Instance, proxy: &Proxy, statement: &Statement) -> bool {
+    let Some((verb, at)) = verb(statement) else { return statement.text(0) == "block" };
+    let guard = at_proxy(instance, proxy);
+    match (verb, condition(instance, proxy, statement, at)) {
+        (Verb::Admit, _) => false,
+        // It is the rest of `accept if { src … }`, or comes after a rule that refuses already.
+        (Verb::Refuse, None) => refuses_by_others(instance, proxy),
+        (Verb::Refuse, Some(condition)) => condition.refuses_all_but() != Some(guard),
+        (Verb::Authenticate, condition) => {
+            guard != Guard::Identity("basic auth".to_owned())
+                || condition.is_some_and(|condition| !condition.names_only_callers())
+        }
+    }
+}
+
+/// Whether a rule with a condition, not one that refuses all the rest, makes the guard of a proxy.
+fn refuses_by_others(instance: &Instance, proxy: &Proxy) -> bool {
+    let first = instance.effective(proxy).find_map(|statement| {
+        let (verb, at) = verb(statement)?;
+        let condition = condition(instance, proxy, statement, at);
+        match (verb, condition) {
+            (Verb::Admit, _) => None,
+            (Verb::Refuse, None) => Some(false),
+            (Verb::Refuse, Some(condition)) => condition.refuses_all_but().map(|_| true),
+            (Verb::Authenticate, condition) => {
+                condition.is_none_or(|condition| condition.names_only_callers()).then_some(true)
+            }
+        }
+    });
+    first.unwrap_or(true)
+}
+
 fn of_proxy(instance: &Instance, proxy: &Proxy) -> Guard {
     let mut accepted: Option<Guard> = None;
     for statement in instance.effective(proxy) {

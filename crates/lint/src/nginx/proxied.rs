@@ -316,7 +316,10 @@ impl<'i> Carrying<'i> {
     /// What happens to requests that end in this block.
     fn action(&mut self, server: &Server<'i>, chain: &Chain<'i>) -> Option<Route> {
         let block = chain.last();
-        let mut allow = Allow::of(&access::guard(chain));
+        let mut allow = match chain.setting("limit_except") {
+            Some(_) => Allow::Closed("`limit_except` asks more of some methods".to_owned()),
+            None => Allow::of(&access::guard(chain)),
+        };
         let action = if let Some(line) = block.one("return") {
             let Some(action) = returned(line) else {
                 self.left(line, "it answers with what is decided for each request");

@@ -102,6 +102,11 @@ fn psql_and_redis_cli_reach_their_servers_through_https_as_somebody() {
 
     let ping = access.connect("cache", Some(&token)).args(["--exec", "redis-cli", "ping"]).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&ping.stdout).trim(), "PONG", "{}", words(&ping));
+
+    for (script, code) in [("exit 7", 7), ("kill -TERM $$", 143), ("exit 0", 0)] {
+        let ended = access.connect("cache", Some(&token)).args(["--exec", "sh", "-c", script]).output().unwrap();
+        assert_eq!(ended.status.code(), Some(code), "the code of the program itself: {}", words(&ended));
+    }
 }
 
 #[test]
@@ -114,8 +119,8 @@ fn whoever_may_not_pass_is_told_before_a_port_is_opened() {
         output.status.success().then_some(())
     });
     for (service, token, said) in [
-        ("ledger", None, "401"),
-        ("ledger", Some(&nobody), "it does not know who is calling"),
+        ("ledger", None, "it does not know who is calling"),
+        ("ledger", Some(&nobody), "the token is not accepted"),
         ("ledger", Some(&office), "may not pass"),
         ("billing", Some(&office), "no route of that port leads to this service"),
     ] {
@@ -127,6 +132,21 @@ fn whoever_may_not_pass_is_told_before_a_port_is_opened() {
     let mut elsewhere = access.connect("ledger", None);
     elsewhere.args(["--local", "0"]).arg("--through").arg("https://localhost:1");
     assert_eq!(elsewhere.output().unwrap().status.code(), Some(2));
+
+    let empty = access.proxy.directory().join("empty.pem");
+    fs::write(&empty, "no certificate").unwrap();
+    for (option, value, said) in [
+        ("--ca", empty.to_str().unwrap(), "holds no certificate"),
+        ("--through", "https://localhost:1/path", "write https://localhost:1"),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
+        command.args(["connect", "ledger"]);
+        if option != "--through" {
+            command.args(["--through", "https://localhost:1"]);
+        }
+        let output = command.args([option, value]).output().unwrap();
+        assert!(output.status.code() == Some(2) && words(&output).contains(said), "{said}: {}", words(&output));
+    }
 }
 
 #[test]

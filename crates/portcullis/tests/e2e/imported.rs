@@ -215,3 +215,31 @@ fn a_route_whose_callers_were_kept_out_by_what_has_no_words_is_closed() {
     let text = fs::read_to_string(folder.path().join("portcullis.yaml")).unwrap();
     assert!(text.contains("allow: { from: [127.0.0.0/8, \"::1/128\"] }"), "{text}");
 }
+
+#[test]
+fn what_keeps_some_callers_out_beside_another_rule_is_carried_over_or_closes_its_route() {
+    let front = |rules: &str, backend: &str| {
+        format!(
+            "defaults\n  mode http\nfrontend web\n  bind 127.0.0.1:18444\n{rules}  default_backend shop\n\
+             backend shop\n{backend}  server s 127.0.0.1:3000\n"
+        )
+    };
+    let nginx = "events {}\nhttp { server { listen 127.0.0.1:18444; location / {\n\
+                 limit_except GET { deny all; }\nproxy_pass http://127.0.0.1:3000; } } }\n";
+    let closed = "allow: { from: [127.0.0.0/8, \"::1/128\"] }";
+    let unless = "  http-request deny unless { src 10.0.0.0/8 }\n";
+    for (tool, file, expected) in [
+        ("haproxy", front(&format!("  http-request deny if {{ src 10.0.0.66 }}\n{unless}"), ""), "10.0.0.66/32"),
+        ("haproxy", front(unless, "  http-request deny unless { src 10.1.0.0/16 }\n"), closed),
+        ("haproxy", front("", "  http-request deny if { path /secret }\n"), closed),
+        ("haproxy", front(unless, ""), "allow: { from: [\"10.0.0.0/8\"] }"),
+        ("nginx", nginx.to_owned(), closed),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("before.cfg"), &file).unwrap();
+        let notes = import(folder.path(), tool, "before.cfg");
+        let text = fs::read_to_string(folder.path().join("portcullis.yaml")).unwrap();
+        assert!(text.contains(expected), "{file}\n{text}");
+        assert_eq!(notes.contains("this route is closed"), expected == closed, "{file}\n{notes}");
+    }
+}

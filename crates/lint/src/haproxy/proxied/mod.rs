@@ -219,9 +219,9 @@ impl<'i> Carrying<'i> {
         if proxy.kind != ProxyKind::Backend {
             return;
         }
-        let is_closed = access::at_proxy(self.instance, proxy) != Guard::Open;
         for statement in &proxy.statements {
-            if statement.text(0) == "server" || is_carried(statement) || is_closed && is_guard(statement) {
+            let is_of_guard = || is_guard(statement) && !access::keeps_out_more(self.instance, proxy, statement);
+            if statement.text(0) == "server" || is_carried(statement) || is_of_guard() {
                 continue;
             }
             self.left(statement, if is_guard(statement) { KEEPS_OUT } else { reason(statement) });
@@ -354,7 +354,7 @@ impl<'i> Carrying<'i> {
             let line = statement.text(0);
             if let Some((action, at)) = answer(statement) {
                 let is_of_plain = self.redirects_plain(proxy).is_some_and(|redirect| redirect.span == statement.span);
-                if is_of_plain || guard != Guard::Open && is_guard(statement) {
+                if is_of_plain || is_guard(statement) && !access::keeps_out_more(instance, proxy, statement) {
                     continue;
                 }
                 match condition::read(instance, proxy, statement, at) {
@@ -372,7 +372,7 @@ impl<'i> Carrying<'i> {
                 }
             } else if headers.take(statement) || is_carried(statement) || is_passthrough(statement) {
             } else if is_guard(statement) {
-                if guard == Guard::Open && !matches!(statement.text(2), "accept") {
+                if access::keeps_out_more(instance, proxy, statement) {
                     self.left(statement, "it keeps callers out, so its routes are closed");
                     allow = Allow::Closed(KEEPS_OUT.to_owned());
                 }
@@ -391,7 +391,7 @@ impl<'i> Carrying<'i> {
             };
             match conditions {
                 Ok(condition) => {
-                    let asked = allow.clone().and(Allow::of(&access::at_proxy(instance, backend)));
+                    let asked = allow.clone().and(asked_by_backend(instance, backend));
                     for matches in condition.any_of {
                         rules.push(to(backend, matches, asked.clone(), statement.span));
                     }
@@ -402,7 +402,7 @@ impl<'i> Carrying<'i> {
         let default = instance.uses(proxy).find(|(statement, _)| statement.text(0) == "default_backend");
         if let Some((statement, backend)) = default.and_then(|(line, name)| Some((line, instance.backend(&name.text)?)))
         {
-            let asked = allow.clone().and(Allow::of(&access::at_proxy(instance, backend)));
+            let asked = allow.clone().and(asked_by_backend(instance, backend));
             rules.push(to(backend, Match::default(), asked, statement.span));
         } else if !proxy.servers.is_empty() {
             rules.push(to(proxy, Match::default(), allow.clone(), proxy.name.span));
@@ -461,6 +461,15 @@ impl Headers {
         };
         rules.into_iter().map(with).collect()
     }
+}
+
+/// Who may pass a backend: nobody yet, if it keeps callers out by more than can be said of all its requests.
+fn asked_by_backend(instance: &Instance, backend: &Proxy) -> Allow {
+    let is_more = |line: &Statement| is_guard(line) && access::keeps_out_more(instance, backend, line);
+    if instance.effective(backend).any(is_more) {
+        return Allow::Closed(KEEPS_OUT.to_owned());
+    }
+    Allow::of(&access::at_proxy(instance, backend))
 }
 
 fn to(backend: &Proxy, matches: Match, allow: Allow, place: Span) -> Route {

@@ -36,14 +36,23 @@ impl Client {
         let address = Url::parse(&arguments.through)
             .ok()
             .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-            .with_context(|| format!("`{}` is no address; write https://HOST or https://HOST:PORT", arguments.through))?
-            .join(&format!("{}{}", tunnels::PREFIX, arguments.service))?;
+            .with_context(|| {
+                format!("`{}` is no address; write https://HOST or https://HOST:PORT", arguments.through)
+            })?;
+        if address.path() != "/" || address.query().is_some() || address.fragment().is_some() {
+            let origin = address.origin().ascii_serialization();
+            bail!("`{}` is more than the address of a port; write {origin}", arguments.through);
+        }
+        let address = address.join(&format!("{}{}", tunnels::PREFIX, arguments.service))?;
         // The connection becomes a session, which no timeout of ours ends.
         let mut http = reqwest::Client::builder().http1_only().redirect(Policy::none()).connect_timeout(ANSWER_TIME);
         http = http.pool_max_idle_per_host(0).tcp_nodelay(true);
         if let Some(file) = &arguments.ca {
             let authorities = Certificate::from_pem_bundle(&read(file)?)
-                .with_context(|| format!("{} holds no certificates", file.display()))?;
+                .with_context(|| format!("{} holds no certificate that can be read", file.display()))?;
+            if authorities.is_empty() {
+                bail!("{} holds no certificate, so nobody could be believed: name a PEM file", file.display());
+            }
             http = http.tls_certs_only(authorities);
         }
         if let (Some(certificate), Some(key)) = (&arguments.certificate, &arguments.key) {
@@ -90,16 +99,21 @@ impl Client {
 
     fn request(&self) -> anyhow::Result<reqwest::RequestBuilder> {
         let request = self.http.get(self.address.clone());
+        Ok(match self.token()? {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        })
+    }
+
+    /// Who is calling, if a token says so.
+    fn token(&self) -> anyhow::Result<Option<String>> {
         let token = match &self.token_file {
             Some(file) => {
                 Some(String::from_utf8(read(file)?).with_context(|| format!("{} is no text", file.display()))?)
             }
             None => std::env::var("PORTCULLIS_TOKEN").ok(),
         };
-        Ok(match token.as_deref().map(str::trim).filter(|token| !token.is_empty()) {
-            Some(token) => request.bearer_auth(token),
-            None => request,
-        })
+        Ok(token.map(|token| token.trim().to_owned()).filter(|token| !token.is_empty()))
     }
 
     async fn send(&self, request: reqwest::RequestBuilder) -> anyhow::Result<Response> {
@@ -114,6 +128,9 @@ impl Client {
         let status = response.status();
         let (service, host) = (&self.service, self.address.origin().ascii_serialization());
         let advice = match status {
+            StatusCode::UNAUTHORIZED if matches!(self.token(), Ok(Some(_))) => {
+                "the token is not accepted: it is not known, has ended or was revoked; see `portcullis token list`"
+            }
             StatusCode::UNAUTHORIZED => {
                 "it does not know who is calling: say so by a token ($PORTCULLIS_TOKEN, --token-file) or a certificate"
             }

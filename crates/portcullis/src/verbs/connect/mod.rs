@@ -6,12 +6,13 @@ mod gate;
 use std::{
     ffi::OsString,
     net::{Ipv4Addr, SocketAddr},
+    os::unix::process::ExitStatusExt,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, ExitStatus},
     sync::Arc,
 };
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use clap::Args;
 use tokio::{
     net::TcpListener,
@@ -91,12 +92,14 @@ impl Connect {
             error = gate.serve() => return Err(error),
             ended = spawn_blocking(move || child.wait()) => ended??,
         };
-        if ended.success() {
-            Ok(Verdict::Fine)
-        } else {
-            Err(anyhow!("{} ended with {ended}", program.to_string_lossy()))
-        }
+        Ok(Verdict::Program(code(ended)))
     }
+}
+
+/// The exit code of a program, as a shell tells it: 128 and the number of the signal that ended it.
+fn code(ended: ExitStatus) -> u8 {
+    let code = ended.code().or_else(|| Some(128 + ended.signal()?));
+    code.and_then(|code| u8::try_from(code).ok()).unwrap_or(u8::MAX)
 }
 
 /// What to type, where the protocol is known.
