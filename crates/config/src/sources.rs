@@ -152,12 +152,22 @@ fn mask(text: &mut String, start: usize, end: usize) {
     text.replace_range(start..end, &stars);
 }
 
+/// A shorter value is looked for as a word of its own: within one of ours (`short` in `shorter`) it would take the
+/// sentence apart, and tell by that what it is.
+const WITHIN_WORDS: usize = 8;
+
 /// Replaces each occurrence of `value`, in any ASCII case.
 fn replace_any_case(text: &str, value: &str, replacement: &str) -> String {
     let (lower, wanted) = (text.to_ascii_lowercase(), value.to_ascii_lowercase());
     let mut replaced = String::with_capacity(text.len());
     let mut end = 0;
+    let is_letter = |one: Option<char>| one.is_some_and(char::is_alphabetic);
+    let is_within_word =
+        |at: usize| is_letter(text[..at].chars().next_back()) || is_letter(text[at + value.len()..].chars().next());
     for (at, _) in lower.match_indices(&wanted) {
+        if value.len() < WITHIN_WORDS && is_within_word(at) {
+            continue;
+        }
         replaced.push_str(&text[end..at]);
         replaced.push_str(replacement);
         end = at + value.len();
@@ -180,6 +190,8 @@ mod tests {
         assert_eq!(sources.redact("endpoint `10.0.0.7:80` is bad"), "endpoint `${env:HOST}:80` is bad");
         assert_eq!(sources.redact("a name `a` and `ab`"), "a name `${env:A}` and `ab`");
         assert_eq!(sources.redact("`10.0.0.7:81`"), "`${env:HOST}:81`");
+        sources.conceal(vec![pair("short", "${env:TOKEN}")], Vec::new());
+        assert_eq!(sources.redact("`short` is shorter than 16"), "`${env:TOKEN}` is shorter than 16");
     }
 
     #[test]
