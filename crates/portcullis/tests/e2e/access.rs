@@ -76,10 +76,24 @@ fn who_can_reach_a_service_is_listed_with_conditions_exceptions_and_policies() {
         assert!(said.contains(part), "{part} in {said}");
     }
     let (code, said) = portcullis(folder.path(), &["access", "who", "legder"]);
-    assert!(code == Some(2) && said.contains("no route leads to a service legder; there are ledger, shop"), "{said}");
+    assert!(code == Some(2) && said.contains("there is no service legder; there are shop, ledger"), "{said}");
     let (_, said) = portcullis(folder.path(), &["access", "who", "ledger", "--format", "json"]);
     let json: serde_json::Value = serde_json::from_str(&said).unwrap();
     assert_eq!(json[0]["conditions"][0]["any_of"][0], "dba", "{said}");
+}
+
+#[test]
+fn routes_that_are_open_to_everyone_are_listed_too() {
+    let folder = folder();
+    let file = folder.path().join("portcullis.yaml");
+    fs::write(&file, FILE.replace("policies: [own.cedar]\n", "")).unwrap();
+    let (code, said) = portcullis(folder.path(), &["access", "who", "shop", "--format", "json"]);
+    assert_eq!(code, Some(0), "{said}");
+    let json: Vec<serde_json::Value> = serde_json::from_str(&said).unwrap();
+    let listed: Vec<_> = json.iter().map(|one| (one["route"].as_str().unwrap(), one["anyone"] == true)).collect();
+    assert_eq!(listed, [("staff", false), ("shop", true)]);
+    let (_, said) = portcullis(folder.path(), &["access", "what"]);
+    assert!(said.contains("shop     shop    web    yes"), "{said}");
 }
 
 #[test]

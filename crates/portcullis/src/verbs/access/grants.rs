@@ -9,7 +9,7 @@ use portcullis_grants::{Actor, Clerk, Demand, GrantView, Settings, State, Step};
 use portcullis_identity::{Kind, Principal};
 use portcullis_policy::Identity;
 
-use super::plan;
+use super::plan_of;
 use crate::{command_line::Format, output, sender::Traits, verbs::ports::StoreArguments, verdict::Verdict};
 
 /// Grants that are shown.
@@ -198,7 +198,7 @@ struct Rights {
 
 impl Rights {
     fn read(config: Option<PathBuf>, sender: Option<&str>, traits: &Traits) -> anyhow::Result<Self> {
-        let plan = plan(config)?;
+        let plan = plan_of(config)?;
         let identity = traits.identity(sender, &plan.policies.settings().providers)?;
         let settings = plan.grants.map(|grants| Settings::clone(&grants.settings)).unwrap_or_default();
         Ok(Self { settings, principal: identity.map(principal) })

@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use anyhow::bail;
 use clap::{Args, Subcommand};
 use portcullis_control::{Reading, Rejection};
-use portcullis_plan::Plan;
-use portcullis_policy::{OwnSay, Requirement};
+use portcullis_plan::{self as plan, Action, Plan};
+use portcullis_policy::{OwnSay, Requirement, RouteAccess};
 
 use crate::{file, verdict::Verdict};
 
@@ -66,7 +66,7 @@ impl Access {
 }
 
 /// The plan that the file would run as.
-fn plan(config: Option<PathBuf>) -> anyhow::Result<Plan> {
+fn plan_of(config: Option<PathBuf>) -> anyhow::Result<Plan> {
     let path = file::existing(config)?;
     let reading = Reading::of(&path);
     let registries = reading.registries();
@@ -81,11 +81,24 @@ fn plan(config: Option<PathBuf>) -> anyhow::Result<Plan> {
 
 /// Services of the plan, for an error that names them.
 fn services(plan: &Plan) -> Vec<&str> {
-    let routes = &plan.policies.settings().routes;
-    let mut names: Vec<&str> = routes.iter().filter_map(|route| route.service.as_deref()).collect();
-    names.sort_unstable();
-    names.dedup();
-    names
+    plan.services.iter().map(|service| &*service.name).collect()
+}
+
+/// The routes through which everyone passes, port by port: no policy has a say in them, so none knows them.
+fn open_routes(plan: &Plan) -> impl Iterator<Item = RouteAccess> {
+    let routes = plan.ports.iter().flat_map(|port| port.routes.routes().map(move |route| (port, route)));
+    routes.filter(|(_, route)| matches!(route.access, plan::Access::Open)).map(|(port, route)| RouteAccess {
+        route: route.name.to_string(),
+        ports: vec![port.name.to_string()],
+        service: match &route.action {
+            Action::Forward(service) => Some(service.name.to_string()),
+            Action::Redirect(_) | Action::Respond(_) => None,
+        },
+        anyone: true,
+        conditions: Vec::new(),
+        except: Vec::new(),
+        policies: Vec::new(),
+    })
 }
 
 /// `groups dba or ops, from 10.0.0.0/8`

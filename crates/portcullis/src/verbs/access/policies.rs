@@ -7,7 +7,7 @@ use clap::Args;
 use portcullis_policy::PolicyText;
 use serde::Serialize;
 
-use super::{plan, services};
+use super::{plan_of, services};
 use crate::{command_line::Format, output, verdict::Verdict};
 
 /// Print the Cedar policies that decide: what `allow:` and `deny:` become, and your own
@@ -39,7 +39,7 @@ impl Policies {
             output::print(portcullis_policy::SCHEMA)?;
             return Ok(Verdict::Fine);
         }
-        let plan = plan(self.config)?;
+        let plan = plan_of(self.config)?;
         let set = &plan.policies;
         let is_meant = |service: Option<&str>| self.service.is_none() || service == self.service.as_deref();
         let routes = set.settings().routes.iter().enumerate();

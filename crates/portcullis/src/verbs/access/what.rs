@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use portcullis_policy::{Answer, Reach};
 
-use super::{joined, plan, remarks};
+use super::{joined, open_routes, plan_of, remarks};
 use crate::{command_line::Format, output, sender::Traits, verdict::Verdict};
 
 /// List what somebody can reach, route by route
@@ -25,10 +25,20 @@ pub(super) struct What {
 
 impl What {
     pub(super) fn run(self) -> anyhow::Result<Verdict> {
-        let plan = plan(self.config)?;
+        let plan = plan_of(self.config)?;
         let providers = &plan.policies.settings().providers;
         let identity = self.traits.identity(self.principal.as_deref(), providers)?;
-        let reaches = plan.policies.what(identity.as_ref());
+        let mut reaches = plan.policies.what(identity.as_ref());
+        reaches.extend(open_routes(&plan).map(|open| Reach {
+            route: open.route,
+            ports: open.ports,
+            service: open.service,
+            answer: Answer::Yes,
+            conditions: Vec::new(),
+            except: Vec::new(),
+            policies: Vec::new(),
+            changes: Vec::new(),
+        }));
         match self.format {
             Format::Json => output::print_json(&reaches)?,
             Format::Text => output::print(&text(&reaches))?,

@@ -6,7 +6,7 @@ use anyhow::bail;
 use clap::Args;
 use portcullis_policy::RouteAccess;
 
-use super::{joined, plan, remarks, services};
+use super::{joined, open_routes, plan_of, remarks, services};
 use crate::{command_line::Format, output, verdict::Verdict};
 
 /// List who can reach a service, route by route
@@ -24,10 +24,14 @@ pub(super) struct Who {
 
 impl Who {
     pub(super) fn run(self) -> anyhow::Result<Verdict> {
-        let plan = plan(self.config)?;
-        let routes = plan.policies.who(&self.service);
+        let plan = plan_of(self.config)?;
+        let mut routes = plan.policies.who(&self.service);
+        routes.extend(open_routes(&plan).filter(|route| route.service.as_deref() == Some(self.service.as_str())));
+        if routes.is_empty() && services(&plan).contains(&self.service.as_str()) {
+            bail!("no route leads to service {}, so nobody reaches it", self.service);
+        }
         if routes.is_empty() {
-            bail!("no route leads to a service {}; there are {}", self.service, services(&plan).join(", "));
+            bail!("there is no service {}; there are {}", self.service, services(&plan).join(", "));
         }
         match self.format {
             Format::Json => output::print_json(&routes)?,
