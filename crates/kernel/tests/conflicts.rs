@@ -171,8 +171,14 @@ struct Connection {
 }
 
 impl Connection {
-    /// From an address of the loopback, with these options, to somebody who listens on another port.
-    fn from((ip, family): (&str, Family), sharing: Sharing) -> Self {
+    /// From an address of the loopback, with these options, to somebody who listens on another port. The kernel chooses
+    /// the local port, and takes one that another connection has left in TIME_WAIT; the rule is about one at a time.
+    fn from(client: (&str, Family), sharing: Sharing) -> Self {
+        let made = (0..1000).map(|_| Self::one_from(client, sharing));
+        made.into_iter().find(|made| holders(made.local.port()) == 1).expect("a port that nobody else has")
+    }
+
+    fn one_from((ip, family): (&str, Family), sharing: Sharing) -> Self {
         let ip: IpAddr = ip.parse().unwrap();
         let listener = TcpListener::bind((ip, 0)).unwrap();
         let client = socket2::Socket::new(Domain::for_address(listener.local_addr().unwrap()), Type::STREAM, None);
@@ -193,6 +199,14 @@ impl Connection {
         drop(self.accepted);
         None
     }
+}
+
+/// Sockets of any state and family with this local port.
+fn holders(port: u16) -> usize {
+    let ends = format!(":{port:04X}");
+    let is_local = |line: &&str| line.split_whitespace().nth(1).is_some_and(|local| local.ends_with(&ends));
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|table| fs::read_to_string(table).unwrap());
+    tables.iter().map(|table| table.lines().filter(is_local).count()).sum()
 }
 
 #[test]

@@ -71,7 +71,9 @@ pub(crate) enum Missing {
 /// Whether a finding says that a file was not read whole: it has no text, breaks its syntax, or has errors.
 pub(crate) fn is_unread(finding: &Finding) -> bool {
     let of_reading = [&UNREADABLE, &SYNTAX, &BOUNDS].into_iter().any(|rule| rule == finding.rule);
-    of_reading || finding.severity >= Severity::High && own::rules().contains(finding.rule)
+    // A file without ports is read whole: ranges and services for others to include.
+    let says_all = finding.rule.id == "no-ports";
+    of_reading || finding.severity >= Severity::High && own::rules().contains(finding.rule) && !says_all
 }
 
 /// The paths that are meant; an error that helps if one is not there.
