@@ -175,7 +175,7 @@ impl Connection {
     /// the local port, and takes one that another connection has left in TIME_WAIT; the rule is about one at a time.
     fn from(client: (&str, Family), sharing: Sharing) -> Self {
         let made = (0..1000).map(|_| Self::one_from(client, sharing));
-        made.into_iter().find(|made| holders(made.local.port()) == 1).expect("a port that nobody else has")
+        made.into_iter().find(|made| holders(made.local.port()) == 1).unwrap()
     }
 
     fn one_from((ip, family): (&str, Family), sharing: Sharing) -> Self {
